@@ -1,0 +1,74 @@
+/**
+ * What a processing step sees and says. A step is a pure fold: (state, entries) → (state changes, emissions).
+ * No I/O, no clock, no randomness: time and seeds arrive in entries. Cutting the same entries into other batches
+ * gives the same results.
+ */
+
+/** One unit on a stage's topic: an event, a label, a model update, a watermark. Immutable. */
+export interface Entry {
+  /** The event type (`payment`, `label`) or one of the run loop's own kinds, which start with `$`. */
+  readonly kind: string
+  /** The stage's key: an entity id. '' for entries that concern the whole partition. */
+  readonly key: string
+  /** Event time, milliseconds since 1970. */
+  readonly eventTimeMs: number
+  /** The emitting task's watermark when it emitted this; -Infinity on feedback edges, which carry none. */
+  readonly watermarkMs: number
+  /** The emitting task's number; FEEDBACK on feedback edges. */
+  readonly channel: number
+  /** The decoded event, or what the kind defines. */
+  readonly body: unknown
+  /** float64 [features of the scenario]: what earlier stages have computed; NaN = not computed or missing. */
+  readonly features: Float64Array | null
+}
+
+export const FEEDBACK = -1
+
+/** Kinds made by the run loop. */
+export const WATERMARK = '$watermark'
+export const TIMER = '$timer'
+
+/** Where a step puts its results. The run loop adds watermark, channel and partition. */
+export interface Emit {
+  /** The stage's watermark as of the entry being folded, event time in ms. */
+  readonly watermarkMs: number
+  /** To another stage, to the partition of `key`. */
+  to(stage: string, kind: string, key: string, eventTimeMs: number, body: unknown, features: Float64Array | null): void
+  /** Like `to`, on an edge that goes back (labels into features): it carries no watermark. */
+  feedback(stage: string, kind: string, key: string, eventTimeMs: number, body: unknown): void
+  /** To every partition of a stage, without a watermark: model updates, settings. */
+  broadcast(stage: string, kind: string, eventTimeMs: number, body: unknown): void
+  /** To one of the scenario's output topics (its short name, e.g. `scores`). */
+  output(topic: string, key: string, eventTimeMs: number, event: unknown): void
+  /** Folds an entry of kind TIMER with this key once the watermark reaches `atMs`. Several per key are kept apart by time. */
+  timer(key: string, atMs: number): void
+  /** Forgets the keyed state of the entry being folded. */
+  forget(): void
+  /** The entry is older than the grace period: to the late topic, counted. */
+  late(entry: Entry): void
+  /** The entry was seen before: dropped, counted. */
+  duplicate(entry: Entry): void
+}
+
+/** How the state of one key is made and stored. */
+export interface KeyedTable<S> {
+  create(key: string): S
+  encode(state: S): Uint8Array
+  decode(bytes: Uint8Array, key: string): S
+  /** Event time from which on this state means the same as a fresh one; null: never. */
+  expiresAtMs(state: S): number | null
+}
+
+/** State that a task holds whole (model weights, thresholds), stored in pages so that a flush writes only what changed. */
+export interface Resident {
+  restore(pages: readonly (readonly [page: string, value: Uint8Array])[]): void
+  /** The pages changed since the last call. */
+  changedPages(): readonly (readonly [page: string, value: Uint8Array])[]
+}
+
+/** One task's part of a stage. `S` is the state of one key; entries with key '' are folded with `undefined`. */
+export interface Step<S = unknown> {
+  readonly table: KeyedTable<S> | null
+  readonly resident: Resident | null
+  fold(entry: Entry, state: S | undefined, emit: Emit): void
+}

@@ -1,0 +1,41 @@
+import type { MaybePromise } from '../event-log/event-log.ts'
+
+/**
+ * The state store: a projection of the log, per task, flushed atomically with the position it stands for.
+ *
+ * Contract (`test/state/contract.ts`): a flush is all or nothing, positions included; `acquire` fences the former
+ * holder (its flush fails with FENCED and changes nothing); what was flushed survives a crash of the process.
+ */
+export interface StateStore {
+  acquire(task: string): MaybePromise<TaskState>
+  /** Reads one value from outside, for `rheo state get`. */
+  peek(task: string, table: string, key: string): MaybePromise<Uint8Array | undefined>
+  close(): MaybePromise<void>
+}
+
+export interface TaskState {
+  /** Per topic, the next offset that is not yet in the stored state. Empty for a new task. */
+  readonly positions: ReadonlyMap<string, bigint>
+  /** One round trip; undefined where the key has no state. The order of the answer is that of `keys`. */
+  load(table: string, keys: readonly string[]): MaybePromise<readonly (Uint8Array | undefined)[]>
+  /** Every key of a table, in no particular order: for tables that a task holds whole (model weights, timers). */
+  scan(table: string): MaybePromise<readonly (readonly [key: string, value: Uint8Array])[]>
+  flush(changes: StateChanges): MaybePromise<void>
+}
+
+export interface StatePut {
+  readonly table: string
+  readonly key: string
+  readonly value: Uint8Array
+  /** Event time from which on the state means the same as no state, and may be dropped. null: never. */
+  readonly expiresAtMs: number | null
+}
+
+export interface StateChanges {
+  /** Replaces the stored positions of these topics. */
+  readonly positions: ReadonlyMap<string, bigint>
+  readonly puts: readonly StatePut[]
+  readonly deletes: readonly { readonly table: string; readonly key: string }[]
+  /** The task's watermark: state whose expiresAtMs lies before it may be dropped now. */
+  readonly watermarkMs: number
+}
