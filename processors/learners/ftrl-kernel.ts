@@ -17,7 +17,7 @@ export interface FtrlKernel {
   changedCount(): number
   /** Empties `changed`. */
   nextEpoch(): void
-  /** Σ w·x in float32: four running sums over the positions modulo four, then (s0 + s1) + (s2 + s3). */
+  /** Σ w·x in the order of `sparseDot`. */
   logit(indices: Uint32Array, values: Float32Array | null, length: number): number
   /** `logit`, then one update of every slot in the order of `indices`. Returns the logit. */
   learn(indices: Uint32Array, values: Float32Array | null, length: number, label: 0 | 1, weight: number): number
@@ -38,14 +38,12 @@ export interface FtrlConstants {
 /** Longest example. */
 export const MAX_FEATURES = 4096
 
-/** The weight that z and n imply. All arguments and the result are float32. */
-export function weightOf(z: number, n: number, constants: FtrlConstants): number {
+/** The weight that z and √n imply. All arguments and the result are float32. */
+export function weightOf(z: number, rootN: number, constants: FtrlConstants): number {
   const excess = Math.fround(Math.abs(z) - constants.lambda1)
   if (!(excess > 0)) return 0
-  const rate = Math.fround(
-    Math.fround(Math.fround(constants.beta + Math.fround(Math.sqrt(n))) * constants.inverseAlpha) + constants.lambda2,
-  )
-  const size = Math.fround(excess / rate)
+  const caution = Math.fround(Math.fround(constants.beta + rootN) * constants.inverseAlpha)
+  const size = Math.fround(excess / Math.fround(caution + constants.lambda2))
   return z > 0 ? -size : size
 }
 

@@ -2,6 +2,7 @@ import type { Resident } from '../step.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { readDelta } from './ftrl-delta.ts'
 import { assertLength } from './ftrl-kernel.ts'
+import { sparseDot } from './sparse-dot.ts'
 
 const { fround } = Math
 const PAGE_BITS = 8
@@ -32,25 +33,10 @@ export class FtrlWeights implements Resident {
     })
   }
 
-  /** Log-odds of label 1: Σ w·x in float32, in the order of `FtrlKernel.logit`. */
+  /** Log-odds of label 1: `sparseDot` of weights and values. */
   logit(indices: Uint32Array, values: Float32Array | null, length: number): number {
     assertLength(length)
-    const mask = this.slots - 1
-    const w = this.weights
-    let s0 = 0
-    let s1 = 0
-    let s2 = 0
-    let s3 = 0
-    for (let i = 0; i < length; i++) {
-      const weight = w[indices[i]! & mask]!
-      const term = values === null ? weight : fround(weight * values[i]!)
-      const lane = i & 3
-      if (lane === 0) s0 = fround(s0 + term)
-      else if (lane === 1) s1 = fround(s1 + term)
-      else if (lane === 2) s2 = fround(s2 + term)
-      else s3 = fround(s3 + term)
-    }
-    return fround(fround(s0 + s1) + fround(s2 + s3))
+    return sparseDot(this.weights, 1, 0, this.slots - 1, indices, values, length)
   }
 
   /** What a feature adds to the log-odds: w·x. */

@@ -3,7 +3,7 @@ import type { Resident } from '../step.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { encodeDelta, readDelta } from './ftrl-delta.ts'
 import { type FtrlConstants, type FtrlKernel, weightOf } from './ftrl-kernel.ts'
-import { createScalarKernel } from './ftrl-scalar.ts'
+import { createKernel } from './ftrl-simd.ts'
 
 /** FTRL-Proximal's settings, in the paper's letters. */
 export interface FtrlSettings {
@@ -51,12 +51,12 @@ export class Ftrl implements Resident {
   readonly #dirty: Uint8Array
   #settingsWritten = false
 
-  constructor(settings: FtrlSettings, createKernel: (constants: FtrlConstants) => FtrlKernel = createScalarKernel) {
+  constructor(settings: FtrlSettings, kernelFor: (constants: FtrlConstants) => FtrlKernel = createKernel) {
     this.settings = { beta: 1, lambda1: 1, lambda2: 1, retain: 1, ...settings }
     assertSettings(this.settings)
     this.slots = 2 ** settings.bits
     this.#constants = toConstants(this.settings)
-    this.#kernel = createKernel(this.#constants)
+    this.#kernel = kernelFor(this.#constants)
     this.#pending = new Uint32Array(Math.ceil(this.slots / 32))
     this.#dirty = new Uint8Array(Math.ceil(this.slots / PAGE_SLOTS))
   }
@@ -183,7 +183,7 @@ export class Ftrl implements Resident {
       const n = reader.float32()
       table[at] = z
       table[at + 1] = n
-      table[at + 2] = weightOf(z, n, this.#constants)
+      table[at + 2] = weightOf(z, Math.fround(Math.sqrt(n)), this.#constants)
     }
   }
 
