@@ -36,9 +36,11 @@ export class ByteWriter {
     this.#length += 8
   }
 
-  /** A copy of what has been written. */
+  /** A copy of what has been written; the writer is empty again. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    const written = this.#bytes.slice(0, this.#length)
+    this.#length = 0
+    return written
   }
 }
 

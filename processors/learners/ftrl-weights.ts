@@ -17,6 +17,7 @@ export class FtrlWeights implements Resident {
   /** float32 [2^bits] */
   readonly weights: Float32Array
   readonly #dirty: Uint8Array
+  readonly #writer = new ByteWriter()
 
   constructor(bits: number) {
     this.slots = 2 ** bits
@@ -64,7 +65,7 @@ export class FtrlWeights implements Resident {
 
   /** page = entry* ; entry = varint(offset of the slot in the page) weight:float32, for every weight that is not 0. */
   #encodePage(page: number): Uint8Array {
-    const writer = new ByteWriter()
+    const writer = this.#writer
     const first = page * PAGE_SLOTS
     for (let slot = first; slot < Math.min(first + PAGE_SLOTS, this.slots); slot++) {
       const weight = this.weights[slot]!

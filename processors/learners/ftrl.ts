@@ -47,6 +47,7 @@ export class Ftrl implements Resident {
   /** One bit per slot: changed since the last delta. */
   readonly #pending: Uint32Array
   #pendingChanged = false
+  readonly #writer = new ByteWriter()
   /** One byte per page: changed since the last `changedPages`. */
   readonly #dirty: Uint8Array
   #settingsWritten = false
@@ -161,7 +162,7 @@ export class Ftrl implements Resident {
   /** page = entry* ; entry = varint(offset of the slot in the page) z:float32 n:float32, for every slot ever updated. */
   #encodePage(page: number): Uint8Array {
     const { table } = this.#kernel
-    const writer = new ByteWriter()
+    const writer = this.#writer
     const first = page * PAGE_SLOTS
     for (let slot = first; slot < Math.min(first + PAGE_SLOTS, this.slots); slot++) {
       const z = table[slot * 4]!

@@ -18,6 +18,8 @@ export class DayHistogram {
   readonly #totals: Float64Array
   /** The day (since 1970) that each ring place holds. */
   readonly #dayOf: Float64Array
+  /** Scratch space for the window's histogram. */
+  readonly #mixed = new Float64Array(BINS)
   #firstMs = Number.POSITIVE_INFINITY
   #latestMs = Number.NEGATIVE_INFINITY
 
@@ -64,11 +66,15 @@ export class DayHistogram {
    */
   upperQuantile(mass: number): number {
     if (mass <= 0) return Number.POSITIVE_INFINITY
-    const window = this.#window()
+    const mixed = this.#mixed
+    mixed.fill(0)
+    for (const [place, share] of this.#window()) {
+      const counts = this.#counts[place]!
+      for (let bin = 0; bin < BINS; bin++) mixed[bin]! += share * counts[bin]!
+    }
     let above = 0
     for (let bin = BINS - 1; bin >= 0; bin--) {
-      let here = 0
-      for (const [place, share] of window) here += share * this.#counts[place]![bin]!
+      const here = mixed[bin]!
       if (above + here > mass) return LOWEST + (bin + 1 - (mass - above) / here) / BINS_PER_UNIT
       above += here
     }
