@@ -125,7 +125,7 @@ const rawStep = fc.record({
 
 /** Streams of one entity: out of order within the grace period, with equal times, gaps, and labels of any age. */
 export function arbitrarySteps(graceMs: number, maxLength = 120): fc.Arbitrary<readonly Step[]> {
-  return fc.array(rawStep, { minLength: 1, maxLength }).map((raws) => {
+  return fc.array(rawStep, { minLength: 1, maxLength, size: 'max' }).map((raws) => {
     let newestMs = START_MS
     let watermarkMs = Number.NEGATIVE_INFINITY
     return raws.map((raw) => {
