@@ -7,6 +7,8 @@
  * - `acquire` fences: a commit by an earlier holder of the same task fails with FENCED and changes nothing;
  * - what was acknowledged survives a crash of the process (memory: as long as the object lives).
  *
+ * Bytes given to the log or got from it are not copied: nobody may change them afterwards.
+ *
  * Embedded adapters answer synchronously, networked ones with promises: hence `MaybePromise`.
  */
 export type MaybePromise<T> = T | Promise<T>
@@ -17,6 +19,7 @@ export interface LazyBytes {
   bytes(): Uint8Array
 }
 
+/** A header appended as a string may come back as its UTF-8 bytes (Kafka knows only bytes): read it with `headerText`. */
 export type Headers = Readonly<Record<string, string | Uint8Array>>
 
 export interface NewRecord {
@@ -39,11 +42,14 @@ export interface LogRecord {
 export interface TopicSpec {
   readonly name: string
   readonly partitions: number
-  /** 'compact' keeps at least the newest record of every key, 'delete' drops records older than retentionMs. */
+  /**
+   * 'delete' drops records older than retentionMs, from the front. 'compact' keeps at least the newest record of every
+   * key; there retentionMs is how long a tombstone is kept.
+   */
   readonly cleanup: 'delete' | 'compact'
   /** null keeps everything. */
   readonly retentionMs: number | null
-  /** Records larger than this (key + value + headers) are refused with RECORD_TOO_LARGE. */
+  /** Larger records (key + value + headers) are refused with RECORD_TOO_LARGE; the memory log knows no size of lazy values. */
   readonly maxRecordBytes: number
 }
 
@@ -86,13 +92,13 @@ export interface TaskWriter {
 }
 
 export interface EventLog {
-  /** Creates what is missing. An existing topic with another partition count is a TOPIC_MISMATCH. */
+  /** Creates what is missing. An existing topic with another partition count or cleanup is a TOPIC_MISMATCH; retention and record size follow the newest wish. */
   ensureTopics(topics: readonly TopicSpec[]): MaybePromise<void>
   /** The topics that exist, by name. */
   topics(): MaybePromise<ReadonlyMap<string, TopicSpec>>
   /** Appends outside any task, atomically over all given partitions: how users and the replay produce. Returns the first offset per entry of `appends`. */
   append(appends: readonly Appends[]): MaybePromise<readonly bigint[]>
-  /** Committed records from `from` on. Throws OFFSET_OUT_OF_RANGE when records at `from` were truncated away. */
+  /** Committed records from `from` on. Throws OFFSET_OUT_OF_RANGE when records at `from` were truncated away, or `from` lies beyond the end. */
   fetch(topic: string, partition: number, from: bigint, limits: FetchLimits): MaybePromise<Fetched>
   /** First offset still there and the next offset to be written. */
   bounds(topic: string, partition: number): MaybePromise<{ readonly start: bigint; readonly end: bigint }>
@@ -108,9 +114,12 @@ export interface EventLog {
   /**
    * Runs `work`, making all commits and appends inside durable together at its end: one physical transaction where
    * the adapter has one. If it throws, or the process dies, none of them happened.
+   * Everything that this object writes until `work` ends belongs to it, so one caller at a time: the run loop. One
+   * inside another joins it. Inside, `acquire`, `ensureTopics` and `clean` are programmer's mistakes; a refused commit
+   * changes nothing and may be caught, any other failure fails the whole.
    */
   together<T>(work: () => MaybePromise<T>): MaybePromise<T>
-  /** Resolves when something was appended since the last call returned, or after timeoutMs. */
+  /** Resolves when something was appended since the last call returned, sometimes for nothing, or after timeoutMs. One waiter per object. */
   changed(timeoutMs: number): Promise<void>
   close(): MaybePromise<void>
 }

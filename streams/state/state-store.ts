@@ -31,8 +31,9 @@ export interface StatePut {
   readonly expiresAtMs: number | null
 }
 
+/** Deletes are applied first, then puts. */
 export interface StateChanges {
-  /** Replaces the stored positions of these topics. */
+  /** Replaces the stored positions of these topics, also in the holder's `positions`. */
   readonly positions: ReadonlyMap<string, bigint>
   readonly puts: readonly StatePut[]
   readonly deletes: readonly { readonly table: string; readonly key: string }[]

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
-import { codeOf, type LogUnderTest, readAll, record, TOPIC, text, topicSpec, values } from './harness.ts'
+import { codeOf, type LogUnderTest, readAll, record, text, topicSpec } from './harness.ts'
 
 type Action =
   | { readonly kind: 'append' | 'commit'; readonly task: number; readonly partition: number; readonly count: number }
@@ -44,48 +44,6 @@ export function describeModel(under: () => LogUnderTest): void {
       }),
       { numRuns: 60 },
     )
-  })
-
-  describe('a second handle on the same log', () => {
-    test('sees what the first has appended, and takes tasks over', async () => {
-      const { log, another } = under()
-      if (another === undefined) return
-      const other = await another()
-      await log.append([{ topic: TOPIC, partition: 0, records: [record('a')] }])
-      expect(await values(other)).toEqual(['a'])
-      await other.append([{ topic: TOPIC, partition: 0, records: [record('b')] }])
-      await log.append([{ topic: TOPIC, partition: 0, records: [record('c')] }])
-      expect(await values(log)).toEqual(['a', 'b', 'c'])
-      const zombie = await log.acquire('g', 't')
-      await zombie.commit({ appends: [], positions: [{ topic: TOPIC, partition: 0, next: 1n }] })
-      const holder = await other.acquire('g', 't')
-      expect(await holder.committed(TOPIC, 0)).toBe(1n)
-      expect(await codeOf(() => zombie.commit({ appends: [], positions: [] }))).toBe('FENCED')
-    })
-
-    test('is woken by an append of the first', async () => {
-      const { log, another } = under()
-      if (another === undefined) return
-      const other = await another()
-      await other.changed(1)
-      const waiting = other.changed(60_000)
-      await log.append([{ topic: TOPIC, partition: 0, records: [record('a')] }])
-      await waiting
-      expect(await values(other)).toEqual(['a'])
-    })
-
-    test('sees topics, truncation and positions of the first', async () => {
-      const { log, another } = under()
-      if (another === undefined) return
-      const other = await another()
-      await log.ensureTopics([topicSpec({ name: 'late' })])
-      await other.append([{ topic: 'late', partition: 1, records: [record('a'), record('b')] }])
-      const [, second] = await readAll(log, 'late', 1)
-      await log.truncate('late', 1, second!.offset)
-      expect(await values(other, 'late', 1)).toEqual(['b'])
-      await other.append([{ topic: 'late', partition: 1, records: [record('c')] }])
-      expect(await values(log, 'late', 1)).toEqual(['b', 'c'])
-    })
   })
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { headerText } from '../../streams/event-log/headers.ts'
 import { describeCleaning } from './contract-cleaning.ts'
+import { describeHandles } from './contract-handles.ts'
 import { describeModel } from './contract-model.ts'
 import { describeTasks } from './contract-tasks.ts'
 import { bytesOf, codeOf, type LogUnderTest, readAll, record, TOPIC, text, topicSpec, values } from './harness.ts'
@@ -9,7 +10,11 @@ import { bytesOf, codeOf, type LogUnderTest, readAll, record, TOPIC, text, topic
  * The contract of the event log, run over every adapter. It never assumes that an answer is synchronous or that
  * offsets follow one another: Kafka's have gaps.
  */
-export function describeEventLog(name: string, open: () => Promise<LogUnderTest>): void {
+export function describeEventLog(
+  name: string,
+  handles: 'one handle' | 'several handles',
+  open: () => Promise<LogUnderTest>,
+): void {
   describe(`event log: ${name}`, () => {
     let under: LogUnderTest
     beforeEach(async () => {
@@ -162,5 +167,6 @@ export function describeEventLog(name: string, open: () => Promise<LogUnderTest>
     describeTasks(() => under)
     describeCleaning(() => under)
     describeModel(() => under)
+    if (handles === 'several handles') describeHandles(() => under)
   })
 }

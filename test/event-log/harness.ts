@@ -4,7 +4,7 @@ import type { EventLog, LogRecord, NewRecord, TopicSpec } from '../../streams/ev
 /** One adapter under the contract: a fresh log, and what can be done to it from outside. */
 export interface LogUnderTest {
   readonly log: EventLog
-  /** A second handle on the same log, as another process would have; undefined where there is none (memory). */
+  /** A second handle on the same log, as another process would have; needed for 'several handles'. */
   readonly another?: () => Promise<EventLog>
   /** Whether `clean` drops and compacts when called, or leaves it to the servers' own time. */
   readonly cleaning: 'when called' | 'by the servers'

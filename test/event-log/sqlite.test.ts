@@ -5,7 +5,7 @@ import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { openSqliteLog } from '../../streams/event-log/sqlite.ts'
 import { describeEventLog } from './contract.ts'
 
-describeEventLog('sqlite', async () => {
+describeEventLog('sqlite', 'several handles', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'rheo-log-'))
   const handles: EventLog[] = []
   const another = async () => {
