@@ -25,3 +25,14 @@ export interface Rejection {
 export function reject(code: RejectionCode, reason: string, field?: string): Rejection {
   return field === undefined ? { kind: 'rejected', code, reason } : { kind: 'rejected', code, reason, field }
 }
+
+/** Tells a rejection from a decoded event: no event type has a field `kind` (a test holds the schemas to it). */
+export function isRejection(value: object): value is Rejection {
+  return (value as { readonly kind?: unknown }).kind === 'rejected'
+}
+
+/** A value as it appears in a reason: at most 80 characters. */
+export function shown(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text
+}
