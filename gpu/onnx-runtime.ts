@@ -1,0 +1,123 @@
+import * as ort from 'onnxruntime-node'
+import { RheoError } from '../schemas/errors.ts'
+import type { OnnxType } from './train/onnx-encoder.ts'
+
+/** Where a model runs. */
+export type Provider = 'cpu' | 'webgpu' | 'cuda'
+
+/** A tensor in main memory. float32: Float32Array; int64: BigInt64Array. Row-major. */
+export interface HostTensor {
+  readonly type: Exclude<OnnxType, 'bool'>
+  readonly dims: readonly number[]
+  readonly data: Float32Array | BigInt64Array
+}
+
+export function float32(dims: readonly number[], data: ArrayLike<number>): HostTensor {
+  return { type: 'float32', dims, data: data instanceof Float32Array ? data : Float32Array.from(data) }
+}
+
+export function int64(dims: readonly number[], data: ArrayLike<number>): HostTensor {
+  return { type: 'int64', dims, data: BigInt64Array.from(data, (value) => BigInt(value)) }
+}
+
+export interface RuntimeOptions {
+  readonly provider: Provider
+  /** CPU threads within one operator. 1 is fastest for small models, and leaves the other cores to other tasks. */
+  readonly threads?: number
+  /** 'forbidden': a node that the provider cannot run is a load error, not a silent copy to the CPU. */
+  readonly cpuFallback?: 'allowed' | 'forbidden'
+  /** Outputs that stay on the device, to be fed to the next run. Their data must never be read from here. */
+  readonly deviceOutputs?: readonly string[]
+}
+
+/** A session of the vendor's runtime. */
+export type OnnxSession = ort.InferenceSession
+export type OnnxTensorValue = ort.Tensor
+
+export function sessionOptions(options: RuntimeOptions): ort.InferenceSession.SessionOptions {
+  const { provider, threads = 1, cpuFallback = 'allowed', deviceOutputs } = options
+  const onDevice = deviceOutputs !== undefined && deviceOutputs.length > 0 && provider !== 'cpu'
+  return {
+    executionProviders: [provider],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 4,
+    extra: {
+      session: {
+        'intra_op.allow_spinning': '0',
+        ...(cpuFallback === 'forbidden' ? { disable_cpu_ep_fallback: '1' } : {}),
+      },
+    },
+    ...(onDevice
+      ? { preferredOutputLocation: Object.fromEntries(deviceOutputs.map((name) => [name, 'gpu-buffer' as const])) }
+      : {}),
+  }
+}
+
+/**
+ * Loads a model from bytes, or from a path where its weights lie in files beside it.
+ * MODEL_INVALID when the runtime refuses the model, PROVIDER_UNAVAILABLE when this machine has no such provider.
+ */
+export async function openSession(model: Uint8Array | string, options: RuntimeOptions): Promise<OnnxSession> {
+  try {
+    // One call for each overload of the vendor's typings.
+    if (typeof model === 'string') return await ort.InferenceSession.create(model, sessionOptions(options))
+    return await ort.InferenceSession.create(model, sessionOptions(options))
+  } catch (cause) {
+    throw translate(cause, options.provider)
+  }
+}
+
+function translate(cause: unknown, provider: Provider): RheoError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const missing =
+    /adapter|backend not found|cannot load|failed to load|libcud|CUDA_PATH|Provider.*(not|fail)|no available backend/i
+  if (provider !== 'cpu' && missing.test(text)) {
+    return new RheoError('PROVIDER_UNAVAILABLE', `The ${provider} provider cannot be used here: ${firstLine(text)}`, {
+      cause,
+      hint: providerHint(provider),
+    })
+  }
+  return new RheoError('MODEL_INVALID', `The runtime refuses the model: ${firstLine(text)}`, { cause })
+}
+
+function providerHint(provider: Provider): string {
+  return provider === 'cuda'
+    ? 'Install the CUDA libraries of onnxruntime-node (docs/gpu.md), or choose provider cpu.'
+    : 'Install libvulkan1 and a Vulkan driver (docs/gpu.md), or choose provider cpu.'
+}
+
+function firstLine(text: string): string {
+  return (text.split('\n')[0] ?? '').slice(0, 400)
+}
+
+export function toOnnxTensor(tensor: HostTensor): OnnxTensorValue {
+  return tensor.type === 'float32'
+    ? new ort.Tensor('float32', tensor.data as Float32Array, tensor.dims)
+    : new ort.Tensor('int64', tensor.data as BigInt64Array, tensor.dims)
+}
+
+/** The numbers of a float32 tensor in main memory. */
+export function floatsOf(tensor: OnnxTensorValue, name: string): Float32Array {
+  if (tensor.location !== 'cpu')
+    throw new Error(`${name} lies on the device; read it through a session with CPU outputs.`)
+  if (!(tensor.data instanceof Float32Array)) {
+    throw new RheoError('MODEL_INVALID', `Output ${name} holds ${tensor.type}, not float32.`)
+  }
+  return tensor.data
+}
+
+/** Runs a session on tensors in main memory; the answer holds float32 tensors in main memory. */
+export async function runOnce(
+  session: OnnxSession,
+  feeds: Readonly<Record<string, HostTensor>>,
+): Promise<ReadonlyMap<string, { readonly dims: readonly number[]; readonly data: Float32Array }>> {
+  const outputs = await session.run(
+    Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOnnxTensor(tensor)])),
+  )
+  return new Map(
+    Object.entries(outputs).map(([name, tensor]) => [name, { dims: tensor.dims, data: floatsOf(tensor, name) }]),
+  )
+}
