@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { inspectModel } from '../../gpu/inspect-model.ts'
+import { createOnnxScorer, loadOnnxScorer } from '../../gpu/onnx-scorer.ts'
+import { encodeOnnx, type OnnxModel } from '../../gpu/train/onnx-encoder.ts'
+import { FOUR, manifestOf, mlpBytes, oneNodeModel } from './models.ts'
+
+const options = { provider: 'cpu' } as const
+const wide = { outputs: [{ name: 'p', width: 4 }] }
+
+async function refusal(bytes: Uint8Array, more = {}): Promise<unknown> {
+  return createOnnxScorer(bytes, manifestOf(bytes, FOUR, more), options).then(
+    async (scorer) => {
+      await scorer.close()
+      return 'accepted'
+    },
+    (error: unknown) => error,
+  )
+}
+
+function sumOf(weights: OnnxModel['initializers'][number]): OnnxModel {
+  return oneNodeModel('', 4, {
+    initializers: [weights],
+    nodes: [{ op: 'Add', inputs: ['x', weights.name], outputs: ['p'] }],
+  })
+}
+
+describe('a hostile or damaged model is refused with MODEL_INVALID', () => {
+  it('takes a good one', async () => {
+    expect(await refusal(mlpBytes())).toBe('accepted')
+  })
+
+  it('cut off anywhere', async () => {
+    const whole = mlpBytes()
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: whole.length - 1 }), async (length) => {
+        expect(await refusal(whole.slice(0, length))).toMatchObject({ code: 'MODEL_INVALID' })
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('random bytes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
+        expect(await refusal(bytes)).toMatchObject({ code: 'MODEL_INVALID' })
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('changed bytes: refused, or scored with finite numbers, but never a crash', async () => {
+    const whole = mlpBytes()
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: whole.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        async (at, flip) => {
+          const changed = whole.slice()
+          changed[at] = changed[at]! ^ flip
+          const answer = await refusal(changed)
+          if (answer !== 'accepted') expect(answer).toMatchObject({ code: 'MODEL_INVALID' })
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('another file than the manifest was written for', async () => {
+    const manifest = manifestOf(mlpBytes(1), FOUR)
+    await expect(createOnnxScorer(mlpBytes(2), manifest, options)).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('SHA-256'),
+    })
+  })
+
+  it('a shape of 2^60', async () => {
+    const bytes = encodeOnnx(sumOf({ name: 'w', type: 'float32', dims: [2 ** 60], data: [] }))
+    expect(await refusal(bytes, wide)).toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('dimension'),
+    })
+  })
+
+  it('many tensors that are too large together', async () => {
+    const bytes = encodeOnnx(sumOf({ name: 'w', type: 'float32', dims: [2 ** 20, 2 ** 10], data: [] }))
+    expect(await refusal(bytes, wide)).toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('more than'),
+    })
+  })
+
+  it('a larger file than allowed', () => {
+    expect(() => inspectModel(new Uint8Array(101), { maxFileBytes: 100, maxElements: 1, maxDepth: 1 })).toThrow(
+      'at most 100',
+    )
+  })
+
+  it('a custom operator', async () => {
+    const bytes = encodeOnnx(
+      oneNodeModel('', 4, {
+        nodes: [{ op: 'Exfiltrate', domain: 'com.example', inputs: ['x'], outputs: ['p'] }],
+        domains: { 'com.example': 1 },
+      }),
+    )
+    expect(await refusal(bytes, wide)).toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining('custom operator'),
+    })
+  })
+
+  it('an operator that ONNX does not have', async () => {
+    expect(await refusal(encodeOnnx(oneNodeModel('Frobnicate')), wide)).toMatchObject({ code: 'MODEL_INVALID' })
+  })
+
+  it('another output width, another output name, another input name, other features, another opset', async () => {
+    const bytes = mlpBytes()
+    expect(await refusal(bytes, { outputs: [{ name: 'p', width: 2 }] })).toMatchObject({
+      message: expect.stringContaining('not float32 [1, 2]'),
+    })
+    expect(await refusal(bytes, { outputs: [{ name: 'q', width: 1 }] })).toMatchObject({
+      message: expect.stringContaining('no output q'),
+    })
+    expect(await refusal(bytes, { input: { name: 'y', dtype: 'float32', features: [...FOUR] } })).toMatchObject({
+      message: expect.stringContaining('input y'),
+    })
+    expect(await refusal(bytes, { input: { name: 'x', dtype: 'float32', features: ['a'] } })).toMatchObject({
+      message: expect.stringContaining('asks for [batch, 1]'),
+    })
+    expect(await refusal(bytes, { opset: 17 })).toMatchObject({
+      message: expect.stringContaining('opset 17, the model 18'),
+    })
+  })
+
+  it('one that sums the batch away', async () => {
+    const bytes = encodeOnnx(oneNodeModel('ReduceSum', 4))
+    expect(await refusal(bytes, wide)).toMatchObject({ code: 'MODEL_INVALID' })
+  })
+
+  it('NaN and infinity on zeros', async () => {
+    expect(await refusal(encodeOnnx(oneNodeModel('Log')), wide)).toMatchObject({
+      message: expect.stringContaining('is -Infinity in row 0'),
+    })
+    expect(
+      await refusal(
+        encodeOnnx(oneNodeModel('', 4, { nodes: [{ op: 'Div', inputs: ['x', 'x'], outputs: ['p'] }] })),
+        wide,
+      ),
+    ).toMatchObject({ message: expect.stringContaining('is NaN in row 0') })
+  })
+})
+
+describe('weights in other files', () => {
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'rheo-model-'))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  const weights = new Uint8Array(Float32Array.of(1, 2, 3, 4).buffer)
+  const withWeightsIn = (location: string) =>
+    encodeOnnx(sumOf({ name: 'w', type: 'float32', dims: [4], data: [], external: { location } }))
+
+  async function load(location: string, externalData: Record<string, string>): Promise<unknown> {
+    const bytes = withWeightsIn(location)
+    const path = join(folder, 'model.onnx')
+    await writeFile(path, bytes)
+    return loadOnnxScorer(path, manifestOf(bytes, FOUR, { ...wide, externalData }), options).then(
+      async (scorer) => [...(await scorer.score(Float32Array.of(1, 1, 1, 1), 1)).outputs.get('p')!],
+      (error: unknown) => error,
+    )
+  }
+  const sha256 = createHash('sha256').update(weights).digest('hex')
+
+  it('inside the folder and named with their hash are loaded', async () => {
+    await writeFile(join(folder, 'w.bin'), weights)
+    expect(await load('w.bin', { 'w.bin': sha256 })).toEqual([2, 3, 4, 5])
+  })
+
+  it('outside the folder, absolute, or reached by a link are refused', async () => {
+    for (const location of ['../w.bin', '/etc/passwd', 'a/../../w.bin', '..\\w.bin', 'C:\\w.bin']) {
+      expect(await load(location, {}), location).toMatchObject({
+        code: 'MODEL_INVALID',
+        message: expect.stringContaining('outside its folder'),
+      })
+    }
+    await writeFile(join(tmpdir(), 'rheo-outside.bin'), weights)
+    await symlink(join(tmpdir(), 'rheo-outside.bin'), join(folder, 'link.bin'))
+    expect(await load('link.bin', { 'link.bin': sha256 })).toMatchObject({
+      message: expect.stringContaining('outside its folder'),
+    })
+    await rm(join(tmpdir(), 'rheo-outside.bin'))
+  })
+
+  it('not in the manifest, changed, or in a model that comes as bytes are refused', async () => {
+    expect(await load('w.bin', {})).toMatchObject({ message: expect.stringContaining('manifest says nothing') })
+    expect(await load('w.bin', { 'w.bin': '0'.repeat(64) })).toMatchObject({
+      message: expect.stringContaining('SHA-256'),
+    })
+    expect(await refusal(withWeightsIn('w.bin'), wide)).toMatchObject({
+      message: expect.stringContaining('comes without them'),
+    })
+  })
+})
