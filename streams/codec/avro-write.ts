@@ -100,28 +100,41 @@ const maxKeptNames = 4096
 
 function mapWrite(write: AvroWrite): AvroWrite {
   const encodedNames = new Map<string, Uint8Array>()
-  function encodedName(name: string): Uint8Array {
-    const buffer = Buffer.alloc(3 * name.length + 10)
-    const encoded = buffer.subarray(0, writeString(name, buffer, 0))
+  // The names of the last map in their order: the next map's are the same but for rare changes of the declaration.
+  const lastNames: string[] = []
+  const lastEncoded: Uint8Array[] = []
+  function keepName(name: string, index: number): Uint8Array {
+    const encoded = encodedNames.get(name) ?? encodeName(name)
     if (encodedNames.size >= maxKeptNames) encodedNames.clear()
     encodedNames.set(name, encoded)
+    if (index < maxKeptNames) {
+      lastNames[index] = name
+      lastEncoded[index] = encoded
+    }
     return encoded
   }
   return (value, buffer, start) => {
     const map = value as Readonly<Record<string, unknown>>
-    const names = Object.keys(map)
+    const count = Object.keys(map).length
     let pos = start
-    if (names.length > 0) {
-      pos = writeLong(names.length, buffer, pos)
-      for (const name of names) {
-        const encoded = encodedNames.get(name) ?? encodedName(name)
+    if (count > 0) {
+      pos = writeLong(count, buffer, pos)
+      let index = 0
+      for (const name in map) {
+        const encoded = lastNames[index] === name ? lastEncoded[index]! : keepName(name, index)
         for (let i = 0; i < encoded.length; i++) buffer[pos + i] = encoded[i]!
         pos = write(map[name], buffer, pos + encoded.length)
+        index++
       }
     }
     buffer[pos] = 0
     return pos + 1
   }
+}
+
+function encodeName(name: string): Uint8Array {
+  const buffer = Buffer.alloc(3 * name.length + 10)
+  return buffer.subarray(0, writeString(name, buffer, 0))
 }
 
 /** A zigzag varint of a safe integer. */
@@ -177,7 +190,7 @@ const doubleBytes = new Uint8Array(double.buffer)
 
 /** Little-endian, as all machines that Node runs on. NaN is always the same eight bytes. */
 function writeDouble(value: number, buffer: Buffer, start: number): number {
-  double[0] = value === value ? value : Number.NaN
+  double[0] = Number.isNaN(value) ? Number.NaN : value
   buffer[start] = doubleBytes[0]!
   buffer[start + 1] = doubleBytes[1]!
   buffer[start + 2] = doubleBytes[2]!
