@@ -20,6 +20,28 @@ export function compileEventReader<E>(schema: EventSchema<E>): EventReader<E> {
   }
 }
 
+/**
+ * The same for values given by position: `names[i]` is the field that `cells[i]` is for, undefined where there is
+ * nothing. Fields that are not named take their defaults. For files, whose columns are known once and for all.
+ */
+export function compileCellsReader(
+  schema: EventSchema,
+  names: readonly string[],
+): (cells: readonly unknown[]) => object | Rejection {
+  const defaults = Object.fromEntries(schema.avro.fields.map((field) => [field.name, field.default ?? null]))
+  const reads = names.map((name) => fieldReader(schema.avro.fields.find((field) => field.name === name)!))
+  return (cells) => {
+    const event: Record<string, unknown> = { ...defaults }
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]!
+      const result = reads[i]!(cells[i], name)
+      if (result instanceof Refusal) return result.rejection
+      event[name] = result
+    }
+    return event
+  }
+}
+
 /** Tells a rejection from any value that a producer can write. */
 class Refusal {
   readonly rejection: Rejection
