@@ -72,3 +72,9 @@ export interface Step<S = unknown> {
   readonly resident: Resident | null
   fold(entry: Entry, state: S | undefined, emit: Emit): void
 }
+
+/** How the body of one kind of entry becomes bytes. */
+export interface BodyCodec {
+  encode(body: unknown): Uint8Array
+  decode(bytes: Uint8Array): unknown
+}

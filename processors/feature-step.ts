@@ -1,0 +1,75 @@
+import { ByteReader, ByteWriter } from './byte-buffer.ts'
+import type { AdmissionControl, SeenIds } from './features/admission.ts'
+import type { FeatureSet } from './features/compile.ts'
+import type { EntityPlan, EntityState } from './features/entity-plan.ts'
+import type { Emit, Entry, KeyedTable, Step } from './step.ts'
+
+interface EntityFeatures {
+  readonly features: EntityState
+  readonly seen: SeenIds | null
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+export interface FeatureStepOptions {
+  readonly plan: EntityPlan
+  readonly features: FeatureSet
+  /** The event kind that is scored; other kinds (labels) only feed the state. */
+  readonly mainKind: string
+  /** The field of the main event that names it. */
+  readonly idField: string
+  /** On the first entity stage only: refuses duplicates and late records. */
+  readonly admission: AdmissionControl | null
+  /** Later entity stages by key field, in order; an event without that key passes them by. */
+  readonly laterKeys: readonly string[]
+  readonly scoreStage: string
+}
+
+/** Reads an entity's features from the events before, then lets the event into the state, and sends it on. */
+export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatures> {
+  const { plan, features, mainKind, idField, admission, laterKeys, scoreStage } = options
+  return {
+    table: featureTable(plan, admission),
+    resident: null,
+    fold(entry: Entry, state: EntityFeatures | undefined, emit: Emit) {
+      const { features: entity, seen } = state!
+      const event = entry.body as Fields
+      const tMs = entry.eventTimeMs
+      const watermarkMs = emit.watermarkMs
+      if (entry.kind !== mainKind) return plan.add(entity, entry.kind, event, tMs, watermarkMs)
+      if (admission !== null) {
+        const verdict = admission.admit(seen!, String(event[idField]), tMs, watermarkMs)
+        if (verdict === 'late') return emit.late(entry)
+        if (verdict === 'duplicate') return emit.duplicate(entry)
+      }
+      const vector =
+        entry.features === null ? new Float64Array(features.names.length).fill(Number.NaN) : entry.features.slice()
+      plan.read(entity, event, tMs, watermarkMs, vector)
+      plan.add(entity, mainKind, event, tMs, watermarkMs)
+      const next = laterKeys.find((field) => event[field] != null)
+      if (next !== undefined) emit.to(next, mainKind, String(event[next]), tMs, event, vector)
+      else emit.to(scoreStage, mainKind, String(event[idField]), tMs, event, vector)
+    },
+  }
+}
+
+function featureTable(plan: EntityPlan, admission: AdmissionControl | null): KeyedTable<EntityFeatures> {
+  return {
+    create: () => ({ features: plan.create(), seen: admission?.create() ?? null }),
+    encode({ features, seen }) {
+      const writer = new ByteWriter()
+      writer.blob(plan.encode(features))
+      if (seen !== null) writer.blob(admission!.encode(seen))
+      return writer.take()
+    },
+    decode(bytes) {
+      const reader = new ByteReader(bytes)
+      return { features: plan.decode(reader.blob()), seen: admission?.decode(reader.blob()) ?? null }
+    },
+    expiresAtMs({ features, seen }) {
+      const featuresMs = plan.expiresAtMs(features)
+      if (featuresMs === null) return null
+      return seen === null ? featuresMs : Math.max(featuresMs, admission!.expiresAtMs(seen))
+    },
+  }
+}

@@ -1,0 +1,98 @@
+import { ByteReader, ByteWriter } from './byte-buffer.ts'
+import type { CalibrationSettings } from './learners/calibration.ts'
+import type { PolicySettings } from './policies/policy.ts'
+import type { BodyCodec } from './step.ts'
+
+/** The kind of the learner's entries on the scoring stage's topic. */
+export const MODEL = '$model'
+
+/** What the learner tells every scorer about one arm. */
+export interface ModelUpdate {
+  readonly arm: string
+  /** Changed weights, as `ModelLearner.takeUpdate` gave them; empty when only calibration or threshold moved. */
+  readonly bytes: Uint8Array
+  readonly calibration: CalibrationSettings
+  readonly policy: PolicySettings
+}
+
+export const modelUpdateCodec: BodyCodec = {
+  encode(body) {
+    const { arm, bytes, calibration, policy } = body as ModelUpdate
+    const writer = new ByteWriter(bytes.length + 128)
+    writer.text(arm)
+    writer.blob(bytes)
+    writer.float64(calibration.slope)
+    writer.float64(calibration.intercept)
+    writer.float64s(Float64Array.from(policy))
+    return writer.take()
+  },
+  decode(bytes): ModelUpdate {
+    const reader = new ByteReader(bytes)
+    const arm = reader.text()
+    const update = reader.blob()
+    const calibration = { slope: reader.float64(), intercept: reader.float64() }
+    return { arm, bytes: update, calibration, policy: [...reader.float64s()] }
+  },
+}
+
+/** The kind of a stored score paired with its label, on the learner's topic. */
+export const EXAMPLE = '$example'
+
+/** What one arm served. */
+export interface ArmScore {
+  /** Before calibration. */
+  readonly rawLogit: number
+  /** Calibrated; the number that the policy cuts. */
+  readonly logit: number
+  readonly probability: number
+  readonly threshold: number
+}
+
+export interface Example {
+  readonly label: 0 | 1
+  /** True when the opposite label was learnt before. */
+  readonly corrected: boolean
+  /** The scored event's time (ms); the entry's own event time is the label's. */
+  readonly scoredMs: number
+  readonly amount: number
+  /** In the order of the scenario's arms. */
+  readonly arms: readonly ArmScore[]
+  /** float64 [features], as served. */
+  readonly features: Float64Array
+}
+
+export const exampleCodec: BodyCodec = {
+  encode(body) {
+    const { label, corrected, scoredMs, amount, arms, features } = body as Example
+    const writer = new ByteWriter(256 + features.byteLength)
+    writer.byte(label + (corrected ? 2 : 0))
+    writer.float64(scoredMs)
+    writer.float64(amount)
+    writeArms(writer, arms)
+    writer.float64s(features)
+    return writer.take()
+  },
+  decode(bytes): Example {
+    const reader = new ByteReader(bytes)
+    const flags = reader.byte()
+    const scoredMs = reader.float64()
+    const amount = reader.float64()
+    const arms = readArms(reader)
+    return { label: (flags & 1) as 0 | 1, corrected: flags > 1, scoredMs, amount, arms, features: reader.float64s() }
+  },
+}
+
+export function writeArms(writer: ByteWriter, arms: readonly ArmScore[]): void {
+  writer.varint(arms.length)
+  for (const arm of arms)
+    for (const value of [arm.rawLogit, arm.logit, arm.probability, arm.threshold]) writer.float64(value)
+}
+
+export function readArms(reader: ByteReader): ArmScore[] {
+  return Array.from({ length: reader.varint() }, () => ({
+    rawLogit: reader.float64(),
+    logit: reader.float64(),
+    probability: reader.float64(),
+    threshold: reader.float64(),
+  }))
+}

@@ -1,0 +1,283 @@
+import { ByteReader, ByteWriter } from './byte-buffer.ts'
+import type { FeatureSet } from './features/compile.ts'
+import { type CalibrationSettings, calibratedLogit, UNCALIBRATED } from './learners/calibration.ts'
+import type { ModelScorer, OnlineModelSpec } from './learners/online-model.ts'
+import { sigmoid } from './learners/sigmoid.ts'
+import { type ArmScore, EXAMPLE, type Example, MODEL, type ModelUpdate, readArms, writeArms } from './model-update.ts'
+import type { Policy, PolicySettings, Verdict } from './policies/policy.ts'
+import { type BodyCodec, type Emit, type Entry, type Resident, type Step, TIMER } from './step.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What became of one scored event: handed to the scenario, which writes its own score event from it. */
+export interface Scored {
+  readonly id: string
+  readonly event: Fields
+  readonly eventTimeMs: number
+  readonly features: Float64Array
+  /** Signed log-odds per feature of the first arm; valid only while the step runs. */
+  readonly contributions: Float64Array
+  readonly arms: readonly ArmScore[]
+  readonly decision: Verdict
+  readonly modelVersion: number
+}
+
+/** A stored score paired with its label. */
+export interface Labelled {
+  readonly id: string
+  readonly eventTimeMs: number
+  readonly labelTimeMs: number
+  readonly truth: boolean
+  readonly source: string
+  readonly corrected: boolean
+  readonly decision: Verdict
+  readonly modelVersion: number
+  readonly arms: readonly ArmScore[]
+}
+
+export interface ScoreStepOptions {
+  readonly features: FeatureSet
+  readonly mainKind: string
+  readonly labelKind: string
+  readonly idField: string
+  readonly amountField: string
+  readonly truthField: string
+  /** Entity stages that labels go back to. */
+  readonly entityKeys: readonly string[]
+  /** The champion first. */
+  readonly arms: readonly string[]
+  readonly model: OnlineModelSpec
+  readonly policy: Policy
+  readonly learnStage: string
+  /** No label this long after the event: it counts as negative. */
+  readonly horizonMs: number
+  /** A positive that comes up to this long after the horizon corrects it. */
+  readonly correctionMs: number
+  readonly eventCodec: BodyCodec
+  /** Turns a score, an outcome into the scenario's output events. */
+  emitScore(scored: Scored, emit: Emit): void
+  emitOutcome(labelled: Labelled, emit: Emit): void
+}
+
+interface Waiting {
+  event: Fields | null
+  eventTimeMs: number
+  features: Float64Array | null
+  arms: readonly ArmScore[]
+  decision: Verdict
+  modelVersion: number
+  /** null: not labelled yet. */
+  truth: boolean | null
+  labelTimeMs: number
+  source: string
+}
+
+interface Arm {
+  readonly name: string
+  readonly scorer: ModelScorer
+  calibration: CalibrationSettings
+  policy: PolicySettings
+  changed: boolean
+}
+
+const VERDICTS: readonly Verdict[] = ['allow', 'review', 'challenge', 'block']
+
+/**
+ * Scores an event with every arm, keeps the score with its features until the label comes, and pairs the two:
+ * the learner gets the example as it was served, the entities get the label, and the outcome goes out.
+ */
+export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
+  const { features, policy, idField, amountField, truthField } = options
+  const arms: Arm[] = options.arms.map((name) => ({
+    name,
+    scorer: options.model.createScorer(features.names),
+    calibration: UNCALIBRATED,
+    policy: policy.initialSettings,
+    changed: false,
+  }))
+  const contributions = new Float64Array(features.names.length)
+
+  function score(entry: Entry, state: Waiting, emit: Emit): void {
+    if (state.event !== null) return emit.duplicate(entry)
+    const event = entry.body as Fields
+    const vector = entry.features!.slice()
+    features.computeEvent(event, vector)
+    features.computeDerived(vector)
+    const amount = Number(event[amountField])
+    let decision: Verdict = 'allow'
+    const scores = arms.map((arm, i): ArmScore => {
+      const rawLogit = arm.scorer.logit(vector)
+      const logit = calibratedLogit(rawLogit, arm.calibration)
+      const probability = sigmoid(logit)
+      const decided = policy.decide(probability, logit, amount, arm.policy)
+      if (i === 0) decision = decided.decision
+      return { rawLogit, logit, probability, threshold: decided.threshold }
+    })
+    const modelVersion = arms[0]!.scorer.version
+    arms[0]!.scorer.contributions(vector, contributions)
+    const id = String(event[idField])
+    const { eventTimeMs } = entry
+    options.emitScore(
+      { id, event, eventTimeMs, features: vector, contributions, arms: scores, decision, modelVersion },
+      emit,
+    )
+    Object.assign(state, { event, eventTimeMs, features: vector, arms: scores, decision, modelVersion })
+    emit.timer(id, eventTimeMs + options.horizonMs)
+    if (state.truth !== null) pair(id, state, false, emit)
+  }
+
+  function pair(id: string, state: Waiting, corrected: boolean, emit: Emit): void {
+    const { event, eventTimeMs, labelTimeMs, arms: scores, source, decision, modelVersion } = state
+    const truth = state.truth!
+    const amount = Number(event![amountField])
+    const example: Example = {
+      label: truth ? 1 : 0,
+      corrected,
+      scoredMs: eventTimeMs,
+      amount,
+      arms: scores,
+      features: state.features!,
+    }
+    emit.to(options.learnStage, EXAMPLE, 'model', labelTimeMs, example, null)
+    const label = { ...event, [truthField]: truth }
+    for (const field of options.entityKeys) {
+      const key = event![field]
+      if (key != null) emit.feedback(field, options.labelKind, String(key), labelTimeMs, label)
+    }
+    options.emitOutcome(
+      { id, eventTimeMs, labelTimeMs, truth, source, corrected, decision, modelVersion, arms: scores },
+      emit,
+    )
+    if (truth) state.features = null
+  }
+
+  function label(entry: Entry, state: Waiting, emit: Emit): void {
+    const body = entry.body as Fields
+    const truth = body[truthField] === true
+    if (state.truth !== null) {
+      const correction = state.event !== null && truth && !state.truth && state.features !== null
+      if (!correction) return emit.duplicate(entry)
+    }
+    const corrected = state.truth !== null
+    Object.assign(state, { truth, labelTimeMs: entry.eventTimeMs, source: String(body['source']) })
+    if (state.event !== null) pair(entry.key, state, corrected, emit)
+    else emit.timer(entry.key, entry.eventTimeMs + options.horizonMs)
+  }
+
+  function timer(entry: Entry, state: Waiting, emit: Emit): void {
+    if (state.event === null || state.truth !== null) return emit.forget()
+    Object.assign(state, { truth: false, labelTimeMs: entry.eventTimeMs, source: 'horizon' })
+    pair(entry.key, state, false, emit)
+    emit.timer(entry.key, entry.eventTimeMs + options.correctionMs)
+  }
+
+  function update({ arm: name, bytes, calibration, policy: settings }: ModelUpdate): void {
+    const arm = arms.find((candidate) => candidate.name === name)
+    if (arm === undefined) return
+    if (bytes.length > 0) arm.scorer.apply(bytes)
+    arm.calibration = calibration
+    arm.policy = settings
+    arm.changed = true
+  }
+
+  return {
+    table: {
+      create: unlabelled,
+      encode: (state) => encodeWaiting(state, options.eventCodec),
+      decode: (bytes) => decodeWaiting(bytes, options.eventCodec),
+      expiresAtMs: () => null,
+    },
+    resident: armsResident(arms),
+    fold(entry, state, emit) {
+      if (entry.kind === options.mainKind) score(entry, state!, emit)
+      else if (entry.kind === options.labelKind) label(entry, state!, emit)
+      else if (entry.kind === TIMER) timer(entry, state!, emit)
+      else if (entry.kind === MODEL) update(entry.body as ModelUpdate)
+      else throw new Error(`the scoring stage knows no entries of kind "${entry.kind}"`)
+    },
+  }
+}
+
+function unlabelled(): Waiting {
+  return {
+    event: null,
+    eventTimeMs: 0,
+    features: null,
+    arms: [],
+    decision: 'allow',
+    modelVersion: 0,
+    truth: null,
+    labelTimeMs: 0,
+    source: '',
+  }
+}
+
+function encodeWaiting(state: Waiting, events: BodyCodec): Uint8Array {
+  const writer = new ByteWriter(512)
+  writer.blob(state.event === null ? new Uint8Array(0) : events.encode(state.event))
+  writer.float64(state.eventTimeMs)
+  writer.float64s(state.features ?? new Float64Array(0))
+  writeArms(writer, state.arms)
+  writer.byte(VERDICTS.indexOf(state.decision))
+  writer.varint(state.modelVersion)
+  writer.byte(state.truth === null ? 0 : state.truth ? 2 : 1)
+  writer.float64(state.labelTimeMs)
+  writer.text(state.source)
+  return writer.take()
+}
+
+function decodeWaiting(bytes: Uint8Array, events: BodyCodec): Waiting {
+  const reader = new ByteReader(bytes)
+  const event = reader.blob()
+  const eventTimeMs = reader.float64()
+  const features = reader.float64s()
+  const arms = readArms(reader)
+  const decision = VERDICTS[reader.byte()]!
+  const modelVersion = reader.varint()
+  const truth = [null, false, true][reader.byte()]!
+  return {
+    event: event.length === 0 ? null : (events.decode(event) as Fields),
+    eventTimeMs,
+    features: features.length === 0 ? null : features,
+    arms,
+    decision,
+    modelVersion,
+    truth,
+    labelTimeMs: reader.float64(),
+    source: reader.text(),
+  }
+}
+
+/** Every arm's weights, and one page of calibration and threshold each. */
+function armsResident(arms: readonly Arm[]): Resident {
+  return {
+    restore(pages) {
+      for (const arm of arms) {
+        const prefix = `${arm.name}/`
+        const own = pages
+          .filter(([page]) => page.startsWith(prefix))
+          .map(([page, value]) => [page.slice(prefix.length), value] as const)
+        arm.scorer.restore(own.filter(([page]) => page !== 'serving'))
+        const serving = own.find(([page]) => page === 'serving')
+        if (serving === undefined) continue
+        const reader = new ByteReader(serving[1])
+        arm.calibration = { slope: reader.float64(), intercept: reader.float64() }
+        arm.policy = [...reader.float64s()]
+      }
+    },
+    changedPages() {
+      const pages: [string, Uint8Array][] = []
+      for (const arm of arms) {
+        if (!arm.changed) continue
+        arm.changed = false
+        for (const [page, value] of arm.scorer.changedPages()) pages.push([`${arm.name}/${page}`, value])
+        const writer = new ByteWriter()
+        writer.float64(arm.calibration.slope)
+        writer.float64(arm.calibration.intercept)
+        writer.float64s(Float64Array.from(arm.policy))
+        pages.push([`${arm.name}/serving`, writer.take()])
+      }
+      return pages
+    },
+  }
+}

@@ -1,0 +1,117 @@
+import { type Rejection, reject } from '../schemas/rejection.ts'
+import { toDeadLetter } from './dead-letter.ts'
+import type { EventLog, LogRecord, Position } from './event-log/event-log.ts'
+import type { Outbox } from './outbox.ts'
+import type { Source, Topology } from './topology.ts'
+
+/** A source partition being read: what was fetched and is not folded yet. */
+interface Reader {
+  readonly source: Source
+  records: readonly LogRecord[]
+  index: number
+  /** The next offset to fetch. */
+  next: bigint
+  /** The last fetch came back full: there is more. */
+  more: boolean
+}
+
+/**
+ * The first stage: reads one partition of each of the users' topics, merged by the records' timestamps, and turns every
+ * record into an event on its way or a dead letter. Its only state is how far event time has come.
+ */
+export class Intake {
+  watermarkMs = Number.NEGATIVE_INFINITY
+  readonly #topology: Topology
+  readonly #partition: number
+  readonly #log: EventLog
+  readonly #readers: readonly Reader[]
+
+  constructor(topology: Topology, partition: number, log: EventLog) {
+    this.#topology = topology
+    this.#partition = partition
+    this.#log = log
+    this.#readers = topology.sources.map((source) => ({ source, records: [], index: 0, next: 0n, more: true }))
+  }
+
+  seek(topic: string, next: bigint): void {
+    const reader = this.#readers.find(({ source }) => source.topic === topic)
+    if (reader !== undefined) Object.assign(reader, { records: [], index: 0, next, more: true })
+  }
+
+  /** Folds up to `limit` records, in the order of their timestamps; `until` bounds each topic while recovering. Returns how many. */
+  async fold(limit: number, outbox: Outbox, until: ReadonlyMap<string, bigint> | null): Promise<number> {
+    for (let folded = 0; ; folded++) {
+      if (folded === limit) return folded
+      let first: Reader | null = null
+      for (const reader of this.#readers) {
+        if (reader.index === reader.records.length) await this.#fetch(reader, limit, until)
+        const record = reader.records[reader.index]
+        if (record === undefined) continue
+        if (first === null || record.timestampMs < first.records[first.index]!.timestampMs) first = reader
+      }
+      if (first === null) return folded
+      await this.#foldRecord(first.source, first.records[first.index++]!, outbox)
+    }
+  }
+
+  /** Where the group goes on after what was folded. */
+  positions(): Position[] {
+    return this.#readers.map((reader) => {
+      const record = reader.records[reader.index]
+      return { topic: reader.source.topic, partition: this.#partition, next: record?.offset ?? reader.next }
+    })
+  }
+
+  async #fetch(reader: Reader, limit: number, until: ReadonlyMap<string, bigint> | null): Promise<void> {
+    const { topic } = reader.source
+    const end = until?.get(topic)
+    if (until !== null && (end === undefined || reader.next >= end)) return
+    const fetched = await this.#log.fetch(topic, this.#partition, reader.next, {
+      maxRecords: limit,
+      maxBytes: FETCH_BYTES,
+    })
+    if (end === undefined || fetched.next <= end) {
+      reader.records = fetched.records
+      reader.next = fetched.next
+    } else {
+      reader.records = fetched.records.filter(({ offset }) => offset < end)
+      reader.next = end
+    }
+    reader.index = 0
+  }
+
+  async #foldRecord(source: Source, record: LogRecord, outbox: Outbox): Promise<void> {
+    outbox.counts.records++
+    const value = record.value
+    const bytes = value === null || value instanceof Uint8Array ? value : value.bytes()
+    if (bytes !== null) {
+      const prepared = source.codec.prepare(bytes)
+      if (prepared !== undefined) await prepared
+    }
+    const decoded = source.codec.decode(bytes)
+    if ('kind' in decoded && decoded.kind === 'rejected')
+      return this.#reject(source, record, decoded as Rejection, outbox)
+    if ('kind' in decoded && decoded.kind === 'deleted') {
+      outbox.counts.deleted++
+      return
+    }
+    const event = decoded as object
+    const eventTimeMs = source.eventTimeMs(event)
+    if (eventTimeMs > record.timestampMs + this.#topology.maxFutureMs) {
+      const ahead = `event time ${new Date(eventTimeMs).toISOString()} is ahead of ${new Date(record.timestampMs).toISOString()}`
+      return this.#reject(source, record, reject('TIME_IN_FUTURE', ahead, 'eventTime'), outbox)
+    }
+    if (source.watermark === 'advances' && eventTimeMs > this.watermarkMs) this.watermarkMs = eventTimeMs
+    outbox.watermarkMs = this.watermarkMs
+    source.route(event, eventTimeMs, outbox)
+    outbox.announce()
+  }
+
+  #reject(source: Source, record: LogRecord, rejection: Rejection, outbox: Outbox): void {
+    outbox.counts.rejected++
+    const letter = toDeadLetter(record, source.topic, this.#partition, rejection, 'intake')
+    outbox.record(source.dlqTopic, this.#partition, letter)
+  }
+}
+
+const FETCH_BYTES = 8 * 1_048_576

@@ -1,0 +1,327 @@
+import { type Entry, FEEDBACK, type Step, TIMER } from '../processors/step.ts'
+import type { EventLog, Position, TaskWriter } from './event-log/event-log.ts'
+import { Intake } from './intake.ts'
+import { KeyedState } from './keyed-state.ts'
+import { type Counts, Outbox } from './outbox.ts'
+import { unpack } from './packing.ts'
+import type { StateChanges, StatePut, StateStore, TaskState } from './state/state-store.ts'
+import { Timers } from './timers.ts'
+import type { Stage, Topology } from './topology.ts'
+import { channelOf, Watermarks } from './watermark.ts'
+
+export interface TaskOptions {
+  /** Milliseconds since 1970: processing time (live), or the replay's clock. */
+  readonly clock: () => number
+  /** Records (intake) and entries (stages) folded per commit, about. Results do not depend on it. */
+  readonly batchRecords: number
+}
+
+const FETCH_BYTES = 8 * 1_048_576
+const RUN_TABLE = '$run'
+
+/** A stage as one task runs it. */
+interface RunningStage {
+  readonly stage: Stage
+  readonly step: Step
+  readonly keyed: KeyedState<unknown> | null
+  readonly timers: Timers
+  readonly watermarks: Watermarks
+  readonly outbox: Outbox
+  /** The next offset to fetch. */
+  next: bigint
+  /** The key whose state is being folded, for `forget`. */
+  key: string
+}
+
+/**
+ * One task: one partition number across all stages of a topology. The way of a record:
+ *
+ *   take a bounded batch → decode each record once → advance the watermark, find due timers
+ *   → load the state of the batch's keys → fold → one commit → (later) flush state with its position
+ *
+ * After a crash the state store stands at R and the log at C ≥ R: `recover` folds (R, C] again and emits nothing.
+ */
+export class Task {
+  readonly number: number
+  readonly counts: Counts = { records: 0, rejected: 0, deleted: 0, late: 0, duplicates: 0 }
+  readonly #topology: Topology
+  readonly #log: EventLog
+  readonly #options: TaskOptions
+  readonly #writer: TaskWriter
+  readonly #state: TaskState | null
+  readonly #intake: Intake
+  readonly #intakeOutbox: Outbox
+  readonly #stages: readonly RunningStage[]
+  #dirty = false
+
+  /** Fences whoever ran this task before, restores its state and folds what the state store has not seen. */
+  static async start(
+    topology: Topology,
+    number: number,
+    log: EventLog,
+    store: StateStore | null,
+    options: TaskOptions,
+  ): Promise<Task> {
+    const name = `${topology.scenario}-${number}`
+    const writer = await log.acquire(`rheo-${topology.scenario}`, name)
+    const state = store === null ? null : await store.acquire(name)
+    const task = new Task(topology, number, log, writer, state, options)
+    await task.#restore()
+    await task.#recover()
+    return task
+  }
+
+  private constructor(
+    topology: Topology,
+    number: number,
+    log: EventLog,
+    writer: TaskWriter,
+    state: TaskState | null,
+    options: TaskOptions,
+  ) {
+    this.number = number
+    this.#topology = topology
+    this.#log = log
+    this.#writer = writer
+    this.#state = state
+    this.#options = options
+    this.#intake = new Intake(topology, number, log)
+    const noTimers = (): never => {
+      throw new Error('the intake has no keys, so no timers')
+    }
+    this.#intakeOutbox = this.#outbox(0, topology.intakeNext, noTimers, noTimers)
+    this.#stages = topology.stages
+      .filter((stage) => stage.tasks === 'every' || number === 0)
+      .map((stage) => this.#runningStage(stage))
+  }
+
+  get stageCount(): number {
+    return this.#stages.length + 1
+  }
+
+  /** One bounded batch of the intake (turn 0) or of a stage (turn i = stage i − 1), committed. Returns how much was folded. */
+  async turn(index: number): Promise<number> {
+    const stage = this.#stages[index - 1]
+    const folded =
+      stage === undefined
+        ? await this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, null)
+        : await this.#foldStage(stage, null)
+    if (folded === 0) return 0
+    const outbox = stage === undefined ? this.#intakeOutbox : stage.outbox
+    const positions: Position[] =
+      stage === undefined
+        ? this.#intake.positions()
+        : [{ topic: stage.stage.topic, partition: this.number, next: stage.next }]
+    await this.#writer.commit({ appends: outbox.take(), positions })
+    this.#dirty = true
+    return folded
+  }
+
+  /** Writes changed state with the positions it stands for. Only ever after the commit of what it contains. */
+  async flush(): Promise<void> {
+    if (!this.#dirty) return
+    this.#dirty = false
+    if (this.#state !== null) await this.#state.flush(this.#changes())
+    for (const { keyed, watermarks } of this.#stages) keyed?.trim(watermarks.currentMs)
+    await this.#truncate()
+  }
+
+  /** Changed keys that the next flush will write. */
+  get unflushedKeys(): number {
+    return this.#stages.reduce((sum, { keyed }) => sum + (keyed?.changes ?? 0), 0)
+  }
+
+  async #foldStage(running: RunningStage, until: bigint | null): Promise<number> {
+    const { stage, step, keyed, watermarks, timers, outbox } = running
+    const fetched = await this.#log.fetch(stage.topic, this.number, running.next, {
+      maxRecords: this.#options.batchRecords,
+      maxBytes: FETCH_BYTES,
+    })
+    if (fetched.records.length === 0 && fetched.next === running.next) return 0
+    const batch: Entry[] = []
+    for (const record of fetched.records) {
+      if (until !== null && record.offset >= until) break
+      for (const entry of unpack(record.value, this.#topology.bodies)) batch.push(entry)
+    }
+    running.next = until !== null && fetched.next > until ? until : fetched.next
+    if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch, running))
+    const fold = (entry: Entry): void => {
+      running.key = entry.key
+      step.fold(entry, keyed !== null && entry.key !== '' ? keyed.use(entry.key) : undefined, outbox)
+    }
+    for (const entry of batch) {
+      if (entry.channel !== FEEDBACK) watermarks.advance(entry.channel, entry.watermarkMs)
+      outbox.watermarkMs = watermarks.currentMs
+      if (entry.body !== null) fold(entry)
+      if (watermarks.currentMs >= timers.earliestMs) {
+        for (const { key, atMs } of timers.takeDue(watermarks.currentMs)) fold(timerEntry(key, atMs))
+      }
+      outbox.announce()
+    }
+    return Math.max(1, batch.length)
+  }
+
+  /** The keys that folding the batch will touch: its own, and those of the timers that its watermarks make due. */
+  #keysOf(batch: readonly Entry[], running: RunningStage): string[] {
+    const keys = batch.filter(({ key }) => key !== '').map(({ key }) => key)
+    const ahead = batch.reduce((latest, { watermarkMs }) => Math.max(latest, watermarkMs), running.watermarks.currentMs)
+    for (const key of running.timers.keysUntil(ahead)) keys.push(key)
+    return keys
+  }
+
+  async #restore(): Promise<void> {
+    const state = this.#state
+    if (state === null || state.positions.size === 0) return
+    const [saved] = await state.load(RUN_TABLE, ['task'])
+    if (saved === undefined) return
+    const run = JSON.parse(Buffer.from(saved).toString()) as SavedRun
+    Object.assign(this.counts, run.counts)
+    this.#intake.watermarkMs = run.intakeWatermarkMs ?? Number.NEGATIVE_INFINITY
+    this.#intakeOutbox.restoreAnnounced(run.intakeAnnouncedMs)
+    for (const running of this.#stages) {
+      const stage = run.stages[running.stage.name]
+      if (stage === undefined) continue
+      running.watermarks.restore(stage.watermarksMs)
+      running.outbox.restoreAnnounced(stage.announcedMs)
+      running.timers.restore(await state.scan(`${running.stage.name}/timers`))
+      running.step.resident?.restore(await state.scan(`${running.stage.name}/resident`))
+    }
+  }
+
+  async #recover(): Promise<void> {
+    const stored = this.#state?.positions
+    const until = new Map<string, bigint>()
+    for (const source of this.#topology.sources) {
+      const committed = (await this.#writer.committed(source.topic, this.number)) ?? 0n
+      until.set(source.topic, committed)
+      this.#intake.seek(source.topic, stored?.get(source.topic) ?? 0n)
+    }
+    while ((await this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, until)) > 0)
+      this.#intakeOutbox.take()
+    this.#intakeOutbox.take()
+    for (const running of this.#stages) {
+      const { topic } = running.stage
+      const committed = (await this.#writer.committed(topic, this.number)) ?? 0n
+      running.next = stored?.get(topic) ?? 0n
+      while (running.next < committed) {
+        if ((await this.#foldStage(running, committed)) === 0) break
+        running.outbox.take()
+      }
+    }
+    this.#dirty = true
+  }
+
+  #changes(): StateChanges {
+    const puts: StatePut[] = []
+    const deletes: { table: string; key: string }[] = []
+    const put = (table: string, pages: readonly (readonly [string, Uint8Array])[]): void => {
+      for (const [key, value] of pages) puts.push({ table, key, value, expiresAtMs: null })
+    }
+    const positions = new Map(this.#intake.positions().map(({ topic, next }) => [topic, next]))
+    const stages: SavedRun['stages'] = {}
+    let watermarkMs = Number.POSITIVE_INFINITY
+    for (const running of this.#stages) {
+      const { name, topic } = running.stage
+      positions.set(topic, running.next)
+      const keyed = running.keyed?.takeChanges()
+      if (keyed !== undefined) {
+        puts.push(...keyed.puts)
+        deletes.push(...keyed.deletes)
+      }
+      const timers = running.timers.changedPages()
+      put(`${name}/timers`, timers.puts)
+      for (const key of timers.deletes) deletes.push({ table: `${name}/timers`, key })
+      put(`${name}/resident`, running.step.resident?.changedPages() ?? [])
+      stages[name] = { watermarksMs: running.watermarks.snapshot(), announcedMs: running.outbox.announcedMs() }
+      watermarkMs = Math.min(watermarkMs, running.watermarks.currentMs)
+    }
+    const run: SavedRun = {
+      counts: this.counts,
+      intakeWatermarkMs: this.#intake.watermarkMs === Number.NEGATIVE_INFINITY ? null : this.#intake.watermarkMs,
+      intakeAnnouncedMs: this.#intakeOutbox.announcedMs(),
+      stages,
+    }
+    put(RUN_TABLE, [['task', Buffer.from(JSON.stringify(run))]])
+    return { positions, puts, deletes, watermarkMs }
+  }
+
+  /** Repartition topics need nothing that the state store has taken in. */
+  async #truncate(): Promise<void> {
+    for (const { stage, next } of this.#stages) await this.#log.truncate(stage.topic, this.number, next)
+  }
+
+  #runningStage(stage: Stage): RunningStage {
+    const step = stage.create(this.number)
+    const timers = new Timers()
+    const keyed = step.table === null ? null : new KeyedState(step.table, stage.name, this.#state)
+    const running: RunningStage = {
+      stage,
+      step,
+      keyed,
+      timers,
+      watermarks: new Watermarks(upstreamChannels(this.#topology, stage.name)),
+      outbox: this.#outbox(
+        this.#topology.stages.indexOf(stage) + 1,
+        stage.next,
+        (key, atMs) => timers.set(key, atMs),
+        () => running.keyed?.forget(running.key),
+      ),
+      next: 0n,
+      key: '',
+    }
+    return running
+  }
+
+  #outbox(
+    index: number,
+    next: readonly string[],
+    timer: (key: string, atMs: number) => void,
+    forget: () => void,
+  ): Outbox {
+    const channel = channelOf(index, this.number)
+    return new Outbox({
+      topology: this.#topology,
+      channel,
+      next,
+      counts: this.counts,
+      timer,
+      forget,
+      clock: this.#options.clock,
+    })
+  }
+}
+
+interface SavedRun {
+  readonly counts: Counts
+  readonly intakeWatermarkMs: number | null
+  readonly intakeAnnouncedMs: ReturnType<Outbox['announcedMs']>
+  readonly stages: Record<
+    string,
+    { watermarksMs: readonly (number | null)[]; announcedMs: ReturnType<Outbox['announcedMs']> }
+  >
+}
+
+/** The channels of all tasks that send to a stage with a watermark. */
+function upstreamChannels(topology: Topology, name: string): number[] {
+  const channels: number[] = []
+  const add = (index: number, tasks: number): void => {
+    for (let task = 0; task < tasks; task++) channels.push(channelOf(index, task))
+  }
+  if (topology.intakeNext.includes(name)) add(0, topology.partitions)
+  topology.stages.forEach((stage, i) => {
+    if (stage.next.includes(name)) add(i + 1, stage.tasks === 'first' ? 1 : topology.partitions)
+  })
+  return channels
+}
+
+function timerEntry(key: string, atMs: number): Entry {
+  return {
+    kind: TIMER,
+    key,
+    eventTimeMs: atMs,
+    watermarkMs: Number.NEGATIVE_INFINITY,
+    channel: FEEDBACK,
+    body: null,
+    features: null,
+  }
+}

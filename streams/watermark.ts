@@ -1,0 +1,41 @@
+/**
+ * A stage's watermark: the minimum over the watermarks that its upstream tasks announced, event time in ms.
+ * Feedback edges are no channels, so a loop never holds itself up. A watermark never goes back.
+ */
+export class Watermarks {
+  /** The stage's watermark; -Infinity until every channel has announced one. */
+  currentMs = Number.NEGATIVE_INFINITY
+  readonly #channels: readonly number[]
+  readonly #announcedMs: number[]
+
+  /** @param channels the numbers of all upstream tasks (see `channelOf`). */
+  constructor(channels: readonly number[]) {
+    this.#channels = channels
+    this.#announcedMs = channels.map(() => Number.NEGATIVE_INFINITY)
+  }
+
+  /** Takes in what `channel` announced. Unknown channels (feedback) change nothing. */
+  advance(channel: number, watermarkMs: number): void {
+    const slot = this.#channels.indexOf(channel)
+    if (slot < 0 || watermarkMs <= this.#announcedMs[slot]!) return
+    this.#announcedMs[slot] = watermarkMs
+    let minimum = watermarkMs
+    for (const announced of this.#announcedMs) if (announced < minimum) minimum = announced
+    if (minimum > this.currentMs) this.currentMs = minimum
+  }
+
+  snapshot(): readonly (number | null)[] {
+    return this.#announcedMs.map((ms) => (ms === Number.NEGATIVE_INFINITY ? null : ms))
+  }
+
+  restore(announced: readonly (number | null)[]): void {
+    announced.forEach((ms, slot) => {
+      if (ms !== null && slot < this.#channels.length) this.advance(this.#channels[slot]!, ms)
+    })
+  }
+}
+
+/** The number under which a task of a stage announces its watermark. Fewer than 65,536 partitions. */
+export function channelOf(stageIndex: number, task: number): number {
+  return stageIndex * 65_536 + task
+}
