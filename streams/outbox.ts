@@ -134,8 +134,10 @@ export class Outbox implements Emit {
     this.record(source.lateTopic, partitionOf(entry.key, this.#topology.partitions), record)
   }
 
-  duplicate(_entry: Entry): void {
+  duplicate(entry: Entry): void {
     this.counts.duplicates++
+    const ofKind = `duplicates.${entry.kind}`
+    this.counts[ofKind] = (this.counts[ofKind] ?? 0) + 1
   }
 
   /** Tells the partitions that got nothing lately how far event time has come. Depends on entries alone, not on batches. */

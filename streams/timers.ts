@@ -75,7 +75,7 @@ export class Timers {
     if (watermarkMs < this.#earliestMs) return keys
     for (const [bucket, pages] of this.#buckets) {
       if (bucket * BUCKET_MS > watermarkMs) continue
-      for (const page of pages) page.keys.forEach((key, i) => page.atMs[i]! <= watermarkMs && keys.push(key))
+      for (const page of pages) keys.push(...page.keys.filter((_, i) => page.atMs[i]! <= watermarkMs))
     }
     return keys
   }

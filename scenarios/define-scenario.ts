@@ -1,0 +1,217 @@
+import { createAdmission } from '../processors/features/admission.ts'
+import { compileFeatures, type FeatureSet } from '../processors/features/compile.ts'
+import type { FeatureDeclaration } from '../processors/features/declare.ts'
+import { parseDurationMs } from '../processors/duration.ts'
+import { createFeatureStep } from '../processors/feature-step.ts'
+import { createLearnStep } from '../processors/learn-step.ts'
+import type { OnlineModelSpec } from '../processors/learners/online-model.ts'
+import { EXAMPLE, exampleCodec, MODEL, modelUpdateCodec } from '../processors/model-update.ts'
+import type { Policy } from '../processors/policies/policy.ts'
+import { createScoreStep, type Labelled, type Scored } from '../processors/score-step.ts'
+import type { BodyCodec } from '../processors/step.ts'
+import type { EventSchema } from '../schemas/event-schema.ts'
+import { RheoError } from '../schemas/errors.ts'
+import { type CatalogueTopic, dlqTopic, lateTopic, sideTopicRetentionMs, topicName } from '../schemas/topics.ts'
+import { createEventCodec } from '../streams/codec/event-codec.ts'
+import { createInputCodec } from '../streams/codec/input-codec.ts'
+import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
+import type { TopicSpec } from '../streams/event-log/event-log.ts'
+import type { Source, Stage, Topology } from '../streams/topology.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What a user declares. Stages follow from the keys of the features. */
+export interface ScenarioDeclaration {
+  readonly name: string
+  /** The event that is scored. */
+  readonly event: { readonly kind: string; readonly topic: CatalogueTopic; readonly id: string; readonly time: string; readonly amount: string; readonly numbers: readonly string[] }
+  /** The event that tells the truth about it later; its key is the scored event's id. */
+  readonly label: { readonly kind: string; readonly topic: CatalogueTopic; readonly truth: string; readonly horizon: string; readonly correction: string }
+  readonly features: readonly FeatureDeclaration[]
+  readonly model: OnlineModelSpec
+  /** The champion first; `learnsFor` freezes an arm's weights after that much event time. */
+  readonly arms: readonly { readonly name: string; readonly learnsFor?: string }[]
+  readonly decide: Policy
+  readonly grace: string
+  readonly duplicatesWithin: string
+  readonly scores: { readonly topic: CatalogueTopic; event(scored: Scored, scenario: Scenario): object }
+  readonly outcomes: { readonly topic: CatalogueTopic; event(labelled: Labelled, scenario: Scenario): object }
+}
+
+/** A scenario, checked and compiled. */
+export interface Scenario extends ScenarioDeclaration {
+  readonly featureSet: FeatureSet
+  readonly armNames: readonly string[]
+  /** Event times further ahead of the clock than this are refused. */
+  readonly maxFutureMs: number
+  topology(partitions: number, registry?: SchemaRegistry): Topology
+}
+
+const SCORE = 'score'
+const LEARN = 'learn'
+const MAX_FUTURE_MS = 3_600_000
+const ANNOUNCE_EVERY_MS = 60_000
+/** A block with one large model update still fits. */
+const MAX_BLOCK_BYTES = 64 * 1_048_576
+/** Dead letters carry their original bytes and what was said about them. */
+const DEAD_LETTER_ROOM_BYTES = 65_536
+
+/** Checks and compiles a declaration. Throws CONFIG_INVALID with the name of what does not fit. */
+export function defineScenario(declaration: ScenarioDeclaration): Scenario {
+  const { event, label } = declaration
+  const featureSet = compileFeatures(declaration.features, {
+    mainKind: event.kind,
+    graceMs: parseDurationMs(declaration.grace),
+    requiredFields: { [event.kind]: event.numbers, [label.kind]: [label.truth] },
+  })
+  if (featureSet.entities.length === 0) {
+    throw new RheoError('CONFIG_INVALID', `scenario "${declaration.name}" declares no feature by an entity`, {
+      hint: 'Give at least one feature a key, e.g. count().by("customerId").over("24 h").',
+    })
+  }
+  const scenario: Scenario = {
+    ...declaration,
+    featureSet,
+    armNames: declaration.arms.map(({ name }) => name),
+    maxFutureMs: MAX_FUTURE_MS,
+    topology: (partitions, registry = createLocalRegistry()) => compileTopology(scenario, partitions, registry),
+  }
+  return scenario
+}
+
+function compileTopology(scenario: Scenario, partitions: number, registry: SchemaRegistry): Topology {
+  const { name, event, label, featureSet } = scenario
+  const stageTopic = (stage: string): string => topicName(name, `stage-${stage}`)
+  const keys = featureSet.entities.map(({ keyField }) => keyField)
+  const eventCodec = bodyCodec(event.topic.schema, registry)
+  const entityStages = featureSet.entities.map((plan, i): Stage => {
+    const laterKeys = keys.slice(i + 1)
+    return {
+      name: plan.keyField,
+      topic: stageTopic(plan.keyField),
+      tasks: 'every',
+      next: [...laterKeys, SCORE],
+      create: () => {
+        const control = { idWindowMs: parseDurationMs(scenario.duplicatesWithin), graceMs: parseDurationMs(scenario.grace) }
+        const admission = i === 0 ? createAdmission(control) : null
+        return createFeatureStep({ plan, features: featureSet, mainKind: event.kind, idField: event.id, admission, laterKeys, scoreStage: SCORE })
+      },
+    }
+  })
+  const scoring: Stage = {
+    name: SCORE,
+    topic: stageTopic(SCORE),
+    tasks: 'every',
+    next: [LEARN],
+    create: () =>
+      createScoreStep({
+        features: featureSet,
+        mainKind: event.kind,
+        labelKind: label.kind,
+        idField: event.id,
+        amountField: event.amount,
+        truthField: label.truth,
+        entityKeys: keys,
+        arms: scenario.armNames,
+        model: scenario.model,
+        policy: scenario.decide,
+        learnStage: LEARN,
+        horizonMs: parseDurationMs(label.horizon),
+        correctionMs: parseDurationMs(label.correction),
+        eventCodec,
+        emitScore: (scored, emit) =>
+          emit.output(scenario.scores.topic.short, scored.id, scored.eventTimeMs, scenario.scores.event(scored, scenario)),
+        emitOutcome: (labelled, emit) =>
+          emit.output(scenario.outcomes.topic.short, labelled.id, labelled.labelTimeMs, scenario.outcomes.event(labelled, scenario)),
+      }) as ReturnType<Stage['create']>,
+  }
+  const learning: Stage = {
+    name: LEARN,
+    topic: stageTopic(LEARN),
+    tasks: 'first',
+    next: [],
+    create: () =>
+      createLearnStep({
+        featureNames: featureSet.names,
+        model: scenario.model,
+        policy: scenario.decide,
+        scoreStage: SCORE,
+        arms: scenario.arms.map((arm) => ({
+          name: arm.name,
+          learnsForMs: arm.learnsFor === undefined ? null : parseDurationMs(arm.learnsFor),
+        })),
+        publishEvery: { examples: 256, ms: 1_000 },
+      }) as ReturnType<Stage['create']>,
+  }
+  const stages = [...entityStages, scoring, learning] as Stage[]
+  const firstKey = keys[0]!
+  const sources: Source[] = [
+    source(event.kind, event.topic, event.time, 'advances', registry, (body, tMs, emit) =>
+      emit.to(firstKey, event.kind, String((body as Fields)[firstKey]), tMs, body, null),
+    ),
+    source(label.kind, label.topic, 'eventTime', 'ignored', registry, (body, tMs, emit) =>
+      emit.feedback(SCORE, label.kind, String((body as Fields)[event.id]), tMs, body),
+    ),
+  ]
+  const outputs = [scenario.scores.topic, scenario.outcomes.topic].map((topic) => ({
+    short: topic.short,
+    topic: topic.name,
+    codec: createEventCodec<object>(topic.schema as EventSchema<object>, registry),
+    type: `rheo.${name}.${topic.schema.name}`,
+  }))
+  const topics = catalogueTopics(scenario, stages, partitions)
+  const bodies = new Map([
+    [event.kind, eventCodec],
+    [label.kind, jsonCodec],
+    [EXAMPLE, exampleCodec],
+    [MODEL, modelUpdateCodec],
+  ])
+  const watermarks = { maxFutureMs: MAX_FUTURE_MS, announceEveryMs: ANNOUNCE_EVERY_MS }
+  return { scenario: name, partitions, sources, intakeNext: [firstKey], stages, outputs, bodies, topics, ...watermarks }
+}
+
+function source(
+  kind: string,
+  topic: CatalogueTopic,
+  timeField: string,
+  watermark: Source['watermark'],
+  registry: SchemaRegistry,
+  route: Source['route'],
+): Source {
+  return {
+    kind,
+    short: topic.short,
+    topic: topic.name,
+    dlqTopic: dlqTopic(topic.name),
+    lateTopic: lateTopic(topic.name),
+    codec: createInputCodec<object>(topic.schema as EventSchema<object>, registry, topic.maxRecordBytes),
+    eventTimeMs: (body) => (body as Fields)[timeField] as number,
+    watermark,
+    route,
+  }
+}
+
+function catalogueTopics(scenario: Scenario, stages: readonly Stage[], partitions: number): TopicSpec[] {
+  const user = [scenario.event.topic, scenario.label.topic, scenario.scores.topic, scenario.outcomes.topic]
+  const specs: TopicSpec[] = user.map(({ name, cleanup, retentionMs, maxRecordBytes }) => ({ name, partitions, cleanup, retentionMs, maxRecordBytes }))
+  for (const { name, maxRecordBytes } of [scenario.event.topic, scenario.label.topic]) {
+    const side = { partitions, cleanup: 'delete', retentionMs: sideTopicRetentionMs, maxRecordBytes: maxRecordBytes + MAX_BLOCK_BYTES + DEAD_LETTER_ROOM_BYTES } as const
+    specs.push({ name: dlqTopic(name), ...side }, { name: lateTopic(name), ...side })
+  }
+  for (const { topic, tasks } of stages) {
+    specs.push({ name: topic, partitions: tasks === 'first' ? 1 : partitions, cleanup: 'delete', retentionMs: null, maxRecordBytes: MAX_BLOCK_BYTES })
+  }
+  return specs
+}
+
+/** An event's body between stages: Avro in the Confluent frame, as on its own topic. */
+function bodyCodec(schema: EventSchema, registry: SchemaRegistry): BodyCodec {
+  const codec = createEventCodec<object>(schema as EventSchema<object>, registry)
+  return { encode: (body) => codec.encode(body as object), decode: (bytes) => codec.decode(bytes) }
+}
+
+/** Labels on their way back carry the event's fields and the truth; they are few, so JSON does. */
+const jsonCodec: BodyCodec = {
+  encode: (body) => Buffer.from(JSON.stringify(body)),
+  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
+}

@@ -1,0 +1,85 @@
+import { ftrl } from '../../processors/learners/online-model.ts'
+import type { Labelled, Scored } from '../../processors/score-step.ts'
+import { falsePositiveRateBelow } from '../../processors/policies/false-positive-rate-below.ts'
+import type { Outcome } from '../../schemas/generated/fraud/outcome.ts'
+import type { Score } from '../../schemas/generated/fraud/score.ts'
+import { type CatalogueTopic, catalogueTopic } from '../../schemas/topics.ts'
+import { defineScenario, type Scenario } from '../define-scenario.ts'
+import { fraudCategories, fraudFeatures } from './features.ts'
+import { reasonsOf } from './reasons.ts'
+
+/** The rate of false positives that the threshold aims at. */
+export const TARGET_FPR = 0.012
+
+/**
+ * Payments: sliding-window features of customer, device and terminal, a model that learns from every label, and the same
+ * model frozen after a warm-up beside it, so that what learning is worth can be seen on every stream.
+ */
+export const fraud: Scenario = defineScenario({
+  name: 'fraud',
+  event: {
+    kind: 'payment',
+    topic: topic('payments'),
+    id: 'paymentId',
+    time: 'eventTime',
+    amount: 'amount',
+    numbers: ['amount', 'declined'],
+  },
+  label: { kind: 'label', topic: topic('labels'), truth: 'fraud', horizon: '30 d', correction: '60 d' },
+  features: fraudFeatures,
+  model: ftrl({ categorical: fraudCategories }),
+  arms: [{ name: 'selfOptimising' }, { name: 'frozen', learnsFor: '30 d' }],
+  decide: falsePositiveRateBelow(TARGET_FPR),
+  grace: '1 h',
+  duplicatesWithin: '24 h',
+  scores: { topic: topic('scores'), event: scoreEvent },
+  outcomes: { topic: topic('outcomes'), event: outcomeEvent },
+})
+
+function topic(short: string): CatalogueTopic {
+  return catalogueTopic('fraud', short)!
+}
+
+function scoreEvent(scored: Scored, scenario: Scenario): Score {
+  const [champion, ...others] = scored.arms
+  const features: Record<string, number> = {}
+  const { names, version } = scenario.featureSet
+  for (let i = 0; i < names.length; i++) features[names[i]!] = scored.features[i]!
+  return {
+    paymentId: scored.id,
+    eventTime: scored.eventTimeMs,
+    probability: champion!.probability,
+    score: Math.round(champion!.probability * 1_000) / 10,
+    decision: scored.decision,
+    threshold: champion!.threshold,
+    policyId: scenario.decide.id,
+    ruleHits: [],
+    reasons: reasonsOf(names, scored.features, scored.contributions),
+    features,
+    featureSetVersion: version,
+    modelName: scenario.model.name,
+    modelVersion: scored.modelVersion,
+    challengers: Object.fromEntries(others.map((arm, i) => [scenario.armNames[i + 1]!, arm.probability])),
+    propensity: 1,
+    degraded: false,
+  }
+}
+
+function outcomeEvent(labelled: Labelled, scenario: Scenario): Outcome {
+  const [champion, ...others] = labelled.arms
+  return {
+    paymentId: labelled.id,
+    eventTime: labelled.eventTimeMs,
+    labelTime: labelled.labelTimeMs,
+    fraud: labelled.truth,
+    source: labelled.source as Outcome['source'],
+    corrected: labelled.corrected,
+    probability: champion!.probability,
+    threshold: champion!.threshold,
+    decision: labelled.decision,
+    modelVersion: labelled.modelVersion,
+    challengers: Object.fromEntries(
+      others.map(({ probability, threshold }, i) => [scenario.armNames[i + 1]!, { probability, threshold }]),
+    ),
+  }
+}

@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { RheoError } from '../schemas/errors.ts'
+import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
+import { dlqTopic, lateTopic } from '../schemas/topics.ts'
+import { createMemoryLog } from '../streams/event-log/memory.ts'
+import type { EventLog } from '../streams/event-log/event-log.ts'
+import { openSqliteLog } from '../streams/event-log/sqlite.ts'
+import { eventOf } from '../streams/event-value.ts'
+import { replay } from '../streams/replay.ts'
+import { openSqliteStateStore } from '../streams/state/sqlite.ts'
+import type { Scenario } from './define-scenario.ts'
+import { type EventLines, openEventLines } from './event-lines.ts'
+import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
+import { type FileInput, fileAdmissions, type GeneratedStream, generatedAdmissions } from './replay-input.ts'
+import type { Evaluation, FlowCounts } from './report/report-data.ts'
+import { TARGET_FPR } from './fraud/fraud.ts'
+
+export interface ReplayOptions {
+  readonly scenario: Scenario
+  /** Empty: the generated stream. */
+  readonly inputs: readonly FileInput[]
+  readonly stream: GeneratedStream
+  readonly sliceMs: number
+  /** Items whose clock is at or after this are not admitted; null: all. */
+  readonly untilMs: number | null
+  /** Keeps log, state and models; null: in memory, gone afterwards. */
+  readonly stateDir: string | null
+  /** Scores as NDJSON, one a line; `.gz` compresses. */
+  readonly output: string | null
+  readonly evaluateFromMs: number | null
+  readonly evaluateUntilMs: number | null
+  readonly batchRecords: number
+  readonly onProgress?: (progress: { readonly items: number; readonly atMs: number; readonly itemsPerSecond: number }) => void
+}
+
+export interface ReplaySummary {
+  readonly flow: FlowCounts & { readonly balanced: boolean; readonly labels: number; readonly deleted: number }
+  /** null when the stretch holds no fraud, or nothing else. */
+  readonly evaluation: Evaluation | null
+  /** SHA-256 of the output lines; null without an output. */
+  readonly outputSha256: string | null
+  readonly elapsedMs: number
+  readonly paymentsPerSecond: number
+  readonly peakRssBytes: number
+}
+
+const OUTPUT_FETCH = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
+
+/** Replays files, or the generated stream, through the whole topology in virtual time and measures both arms. */
+export async function replayScenario(options: ReplayOptions): Promise<ReplaySummary> {
+  const { scenario, stateDir } = options
+  const startedMs = performance.now()
+  if (stateDir !== null) mkdirSync(stateDir, { recursive: true })
+  const log = stateDir === null ? createMemoryLog() : openSqliteLog(join(stateDir, 'log.sqlite'))
+  const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
+  const lines = options.output === null ? null : openEventLines(options.output)
+  try {
+    const topology = scenario.topology(1)
+    const inputTopic = `rheo.${scenario.name}.input-${inputId(options)}.v1`
+    await log.ensureTopics([...topology.topics, { name: inputTopic, partitions: 1, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 }])
+    const starts = await outputStarts(log, scenario, inputTopic)
+    const evaluation = createEvaluation({ arms: [...scenario.armNames].reverse(), targetFpr: TARGET_FPR })
+    const reader = outputReader(log, scenario, starts, lines, evaluation, stateDir === null)
+    let admittedBefore = -1
+    const tasks = await replay({
+      topology,
+      log,
+      store,
+      inputTopic,
+      sliceMs: options.sliceMs,
+      batchRecords: options.batchRecords,
+      items(skip) {
+        admittedBefore = skip
+        return options.inputs.length > 0
+          ? fileAdmissions(scenario, topology, options.inputs, skip, options.untilMs)
+          : generatedAdmissions(topology, options.stream, skip, options.untilMs)
+      },
+      async afterGroup({ admitted, atMs }) {
+        await reader.read()
+        const itemsPerSecond = ((admitted - admittedBefore) / (performance.now() - startedMs)) * 1_000
+        options.onProgress?.({ items: admitted, atMs, itemsPerSecond })
+      },
+    })
+    await reader.read()
+    const outputSha256 = lines?.close() ?? null
+    const counts = tasks[0]!.counts
+    const since = async (topic: string): Promise<number> => Number((await log.bounds(topic, 0)).end - (starts.get(topic) ?? 0n))
+    const payments = scenario.event.topic.name
+    const deadLetters = await since(dlqTopic(payments))
+    const late = await since(lateTopic(payments))
+    const duplicates = counts[`duplicates.${scenario.event.kind}`] ?? 0
+    const refusedRows = deadLetters - Math.min(deadLetters, counts.rejected)
+    const input = (await since(payments)) + refusedRows
+    const elapsedMs = performance.now() - startedMs
+    return {
+      flow: {
+        input,
+        scored: reader.scores,
+        deadLetters,
+        late,
+        duplicates,
+        deleted: counts.deleted,
+        labels: await since(scenario.label.topic.name),
+        balanced: input === reader.scores + deadLetters + late + duplicates + counts.deleted,
+      },
+      evaluation: measure(evaluation, options),
+      outputSha256,
+      elapsedMs,
+      paymentsPerSecond: (reader.scores / elapsedMs) * 1_000,
+      peakRssBytes: process.resourceUsage().maxRSS * 1_024,
+    }
+  } finally {
+    await log.close()
+    await store?.close()
+  }
+}
+
+/** Where this input's part of every topic begins: set at its first call, found again at later ones. */
+async function outputStarts(log: EventLog, scenario: Scenario, inputTopic: string): Promise<ReadonlyMap<string, bigint>> {
+  const group = await log.acquire('rheo-replay-start', inputTopic)
+  const side = [scenario.event.topic.name, scenario.label.topic.name].flatMap((name) => [name, dlqTopic(name), lateTopic(name)])
+  const starts = new Map<string, bigint>()
+  for (const topic of [scenario.scores.topic.name, scenario.outcomes.topic.name, ...side]) {
+    starts.set(topic, (await group.committed(topic, 0)) ?? (await log.bounds(topic, 0)).end)
+  }
+  await group.commit({ appends: [], positions: [...starts].map(([topic, next]) => ({ topic, partition: 0, next })) })
+  return starts
+}
+
+function outputReader(
+  log: EventLog,
+  scenario: Scenario,
+  starts: ReadonlyMap<string, bigint>,
+  lines: EventLines | null,
+  evaluation: EvaluationCollector,
+  truncate: boolean,
+) {
+  const topology = scenario.topology(1)
+  const [scoreOutput, outcomeOutput] = topology.outputs
+  const next = new Map(starts)
+  const each = async (topic: string, take: (value: Parameters<typeof eventOf>[0]) => void): Promise<number> => {
+    let count = 0
+    for (;;) {
+      const from = next.get(topic)!
+      const fetched = await log.fetch(topic, 0, from, OUTPUT_FETCH)
+      for (const { value } of fetched.records) take(value)
+      count += fetched.records.length
+      if (fetched.next === from) break
+      next.set(topic, fetched.next)
+    }
+    if (truncate) await log.truncate(topic, 0, next.get(topic)!)
+    return count
+  }
+  return {
+    scores: 0,
+    async read() {
+      this.scores += await each(scoreOutput!.topic, (value) => lines?.write(eventOf(value, scoreOutput!.codec)))
+      await each(outcomeOutput!.topic, (value) => {
+        evaluation.add(evaluated(eventOf(value, outcomeOutput!.codec) as Outcome, scenario))
+      })
+      if (!truncate) return
+      for (const { topic } of topology.sources) await log.truncate(topic, 0, (await log.bounds(topic, 0)).end)
+    },
+  }
+}
+
+function evaluated(outcome: Outcome, scenario: Scenario): Parameters<EvaluationCollector['add']>[0] {
+  const { probability, threshold, decision } = outcome
+  const champion = { probability, threshold, decision }
+  const others = Object.entries(outcome.challengers).map(([name, arm]) => {
+    const flagged = arm.probability >= arm.threshold
+    return [name, { ...arm, decision: flagged ? 'review' : 'allow' }] as const
+  })
+  const arms = Object.fromEntries([[scenario.armNames[0]!, champion], ...others])
+  return { paymentId: outcome.paymentId, eventTimeMs: outcome.eventTime, label: outcome.fraud, arms }
+}
+
+function measure(evaluation: EvaluationCollector, options: ReplayOptions): Evaluation | null {
+  const window = {
+    ...(options.evaluateFromMs === null ? {} : { fromMs: options.evaluateFromMs }),
+    ...(options.evaluateUntilMs === null ? {} : { untilMs: options.evaluateUntilMs }),
+  }
+  try {
+    return evaluation.measure(window)
+  } catch (cause) {
+    if (cause instanceof RangeError) return null
+    throw cause
+  }
+}
+
+/** The same input gives the same id: files by name, size and map, the generated stream by its options. */
+function inputId(options: ReplayOptions): string {
+  if (options.inputs.length === 0 && options.stream.payments < 1) {
+    throw new RheoError('USAGE', 'there is nothing to replay', { hint: 'Give --input FILE --map MAP.json, or --payments N.' })
+  }
+  const what = options.inputs.length > 0 ? options.inputs.map(({ file, map }) => [file, map]) : options.stream
+  return createHash('sha256').update(JSON.stringify([what, options.sliceMs])).digest('hex').slice(0, 12)
+}
