@@ -18,13 +18,18 @@ export function declareParameters(graph: Graph, parameters: readonly Parameter[]
   return new Map(parameters.map(({ name, dims }) => [name, graph.input(name, 'float32', dims)]))
 }
 
-/** ReLU between layers, none after the last: float32 [batch, widths.last] from [batch, widths.first]. */
-export function mlp(x: Value, prefix: string, parameters: ReadonlyMap<string, Value>): Value {
+/** `activation` (ReLU by default) between layers, none after the last: float32 [batch, widths.last] from [batch, widths.first]. */
+export function mlp(
+  x: Value,
+  prefix: string,
+  parameters: ReadonlyMap<string, Value>,
+  activation: (x: Value) => Value = relu,
+): Value {
   let activations = x
   for (let layer = 0; ; layer++) {
     const weights = parameters.get(`${prefix}w${layer}`)
     const bias = parameters.get(`${prefix}b${layer}`)
     if (weights === undefined || bias === undefined) return activations
-    activations = gemm(layer === 0 ? activations : relu(activations), weights, { bias })
+    activations = gemm(layer === 0 ? activations : activation(activations), weights, { bias })
   }
 }

@@ -1,4 +1,5 @@
 import { float32, type HostTensor } from '../../gpu/onnx-runtime.ts'
+import { relu } from '../../gpu/train/elementwise.ts'
 import { createGraph, type Graph, type Value } from '../../gpu/train/graph.ts'
 import { sigmoidCrossEntropy, weightedMean } from '../../gpu/train/losses.ts'
 import { declareParameters, mlp, mlpParameters } from '../../gpu/train/mlp.ts'
@@ -14,14 +15,14 @@ export interface Classifier {
 }
 
 /** A binary classifier 2 → 16 → 1 on `x`, `y`, `weights`. */
-export function classifier(optimiser: Optimiser, seed: number): Classifier {
+export function classifier(optimiser: Optimiser, seed: number, activation: (x: Value) => Value = relu): Classifier {
   const graph = createGraph()
   const x = graph.input('x', 'float32', ['batch', 2])
   const y = graph.input('y', 'float32', ['batch', 1])
   const weights = graph.input('weights', 'float32', ['batch', 1])
   const parameters = mlpParameters('', [2, 16, 1], seededRandom(seed))
   const values = declareParameters(graph, parameters)
-  const logits = mlp(x, '', values)
+  const logits = mlp(x, '', values, activation)
   const loss = weightedMean(sigmoidCrossEntropy(logits, y), weights)
   return { graph, parameters, logits, step: trainingStep({ graph, parameters, values, loss, optimiser, clipNorm: 5 }) }
 }
