@@ -72,9 +72,11 @@ export function openSqliteLog(file: string, options: SqliteOptions = {}): EventL
       catalogue.partition(topic, partition)
       const limitBytes = catalogue.topic(topic)!.spec.maxRecordBytes
       for (const record of added) {
-        const { value } = record
+        const { key, value, headers } = record // by name: a record may compute them
         const bytes = value === null || value instanceof Uint8Array ? value : value.bytes()
-        const sizeBytes = recordSizeBytes({ ...record, value: bytes })
+        const sizeBytes = recordSizeBytes(
+          headers === undefined ? { key, value: bytes } : { key, value: bytes, headers },
+        )
         if (sizeBytes > limitBytes) throw tooLarge(topic, sizeBytes, limitBytes)
         values.push(bytes)
       }

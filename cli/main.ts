@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { exitCodes, exitCodesHelp } from './exit-codes.ts'
+import { reportFailure } from './report-failure.ts'
+import { styled, styledError } from './terminal.ts'
+
+interface Entry {
+  readonly name: string
+  readonly summary: string
+  /** Loads the command's arguments, options and action. Only the command that is called is loaded. */
+  readonly load: () => Promise<{ define(command: Command): void }>
+}
+
+const groups: readonly { readonly title: string; readonly commands: readonly Entry[] }[] = [
+  {
+    title: 'Run a scenario',
+    commands: [
+      { name: 'replay', summary: 'score a history as if it happened now', load: () => import('./commands/replay.ts') },
+    ],
+  },
+  {
+    title: 'Look and feed',
+    commands: [{ name: 'produce', summary: 'append events to a topic', load: () => import('./commands/produce.ts') }],
+  },
+  {
+    title: 'Operate',
+    commands: [
+      { name: 'topology', summary: 'how a scenario flows', load: () => import('./commands/topology.ts') },
+      { name: 'config', summary: 'the settings, and their origin', load: () => import('./commands/config.ts') },
+    ],
+  },
+]
+
+const examples = `Examples:
+  rheo replay fraud --demo                     100,000 payments, two models side by side, in a minute
+  rheo dev fraud                               the same, live in this terminal
+  rheo subscribe scores --filter 'decision == "block"'
+  rheo explain <paymentId>                     why a payment got its score`
+
+process.stdout.on('error', leaveQuietly)
+process.exitCode = await run(process.argv.slice(2))
+
+/** Runs one command line and returns the exit code. */
+async function run(args: readonly string[]): Promise<number> {
+  const program = new Command('rheo')
+    .description('Decisions that keep learning: features, models and scores from a log of events.')
+    .usage('<command> [options]')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'explain a command')
+    .addHelpText('after', `\n${examples}\n\n${exitCodesHelp}\n\nNO_COLOR=1 turns colours off.`)
+  prepare(program)
+  const called = args[0] === 'help' ? args[1] : args[0]
+  for (const { title, commands } of groups) {
+    program.commandsGroup(`${title}:`)
+    for (const entry of commands) {
+      const command = prepare(program.command(entry.name).summary(entry.summary).description(entry.summary))
+      if (entry.name === called) (await entry.load()).define(command)
+    }
+  }
+  program.commandsGroup('Help:')
+  try {
+    if (args.length === 0) program.outputHelp()
+    else await program.parseAsync(args, { from: 'user' })
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    return reportFailure(error)
+  }
+}
+
+/** Errors are thrown, not exited on; help has bold titles. Subcommands inherit it. */
+function prepare(command: Command): Command {
+  return command
+    .exitOverride()
+    .showHelpAfterError(`  next: rheo ${command.name() === 'rheo' ? '' : `${command.name()} `}--help`)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, `${styledError('red', 'rheo:')}`)) })
+    .configureHelp({ styleTitle: (title) => styled('bold', title) })
+}
+
+function version(): string {
+  const file = new URL(
+    import.meta.url.includes('/dist/cli/') ? '../../package.json' : '../package.json',
+    import.meta.url,
+  )
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+/** `rheo subscribe … | head`: who reads has had enough. */
+function leaveQuietly(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(exitCodes.ok)
+  throw error
+}

@@ -1,0 +1,97 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
+import { plainSummary } from '../scenarios/report/summary-table.ts'
+import { RheoError } from '../schemas/errors.ts'
+import { pairInputs, type ReplayFlags } from './commands/replay.ts'
+import { exitCodes } from './exit-codes.ts'
+import { createProgressBar } from './progress-bar.ts'
+import { scenarioOf } from './scenario-argument.ts'
+import { readSettings } from './settings.ts'
+import { grouped, note, print, printJson, shownBytes, shownDuration, styled } from './terminal.ts'
+
+const DEMO_DIRECTORY = join('.rheo', 'demo')
+
+/** A year of events in slices of a second would drain millions of times: the demo reacts as fast as its labels need. */
+const DEMO_SLICE = '15m'
+
+/** `rheo replay`: runs it, then says what came out and whether nothing was lost. */
+export async function runReplay(name: string, flags: ReplayFlags): Promise<void> {
+  const scenario = await scenarioOf(name)
+  const inputs = pairInputs(flags.input, flags.map)
+  const isDemo = flags.demo === true
+  if (isDemo && (inputs.length > 0 || flags.state !== undefined)) {
+    throw new RheoError('USAGE', '--demo brings its own stream and folder', {
+      hint: 'Leave out --demo, or --input and --state.',
+    })
+  }
+  const { settings } = readSettings({ slice: flags.slice ?? (isDemo ? DEMO_SLICE : undefined) })
+  if (isDemo) rmSync(DEMO_DIRECTORY, { recursive: true, force: true })
+  const stateDir = isDemo ? DEMO_DIRECTORY : (flags.state ?? null)
+  const output = flags.output ?? (isDemo ? join(DEMO_DIRECTORY, 'scores.ndjson') : null)
+  const bar = createProgressBar('records')
+  const isGenerated = inputs.length === 0
+  if (isDemo) note(`Replaying ${grouped(flags.payments)} payments of a world whose fraud keeps changing …`)
+  let summary: ReplaySummary
+  try {
+    summary = await replayScenario({
+      scenario,
+      inputs,
+      stream: {
+        payments: flags.payments,
+        days: flags.days,
+        seed: flags.seed,
+        world: flags.world,
+        labelDelayMs: flags.labelDelay,
+      },
+      sliceMs: settings.slice,
+      untilMs: flags.until ?? null,
+      stateDir,
+      output,
+      evaluateFromMs: flags.evaluateFrom ?? null,
+      evaluateUntilMs: flags.evaluateUntil ?? null,
+      batchRecords: settings.batchRecords,
+      onProgress: ({ items, atMs, itemsPerSecond }) =>
+        bar.update({
+          done: items,
+          fraction: isGenerated ? streamFraction(atMs, flags.days) : null,
+          perSecond: itemsPerSecond,
+          at: Number.isFinite(atMs) ? new Date(atMs).toISOString().slice(0, 10) : '',
+        }),
+    })
+  } finally {
+    bar.end()
+  }
+  if (!summary.flow.balanced) process.exitCode = exitCodes.failed
+  if (flags.json) return printJson({ scenario: name, output, state: stateDir, ...summary })
+  printSummary(summary, output, stateDir)
+}
+
+/** The generated stream starts at a fixed day: how far event time has come in it. */
+let streamStartMs: number | null = null
+function streamFraction(atMs: number, days: number): number | null {
+  if (!Number.isFinite(atMs)) return null
+  streamStartMs ??= atMs
+  return (atMs - streamStartMs) / (days * 86_400_000)
+}
+
+function printSummary(summary: ReplaySummary, output: string | null, stateDir: string | null): void {
+  const { flow, evaluation } = summary
+  if (evaluation === null) print('No quality measured: no labels, or labels of one kind only.')
+  else print(plainSummary(evaluation))
+  const sign = flow.balanced ? '=' : '≠'
+  const parts = `${grouped(flow.scored)} scored + ${grouped(flow.deadLetters)} dead letters + ${grouped(flow.late)} late + ${grouped(flow.duplicates)} duplicates`
+  const deleted = flow.deleted > 0 ? ` + ${grouped(flow.deleted)} deleted` : ''
+  print(`\n${grouped(flow.input)} in ${sign} ${parts}${deleted}   (${grouped(flow.labels)} labels)`)
+  if (!flow.balanced)
+    note(styled('red', 'In and out do not balance: records were lost or doubled. Please report this.'))
+  print(
+    `${shownDuration(summary.elapsedMs)}, ${grouped(Math.round(summary.paymentsPerSecond))} payments/s, at most ${shownBytes(summary.peakRssBytes)} of memory`,
+  )
+  if (output !== null)
+    print(`scores   ${output}${summary.outputSha256 === null ? '' : `   sha256 ${summary.outputSha256.slice(0, 16)}…`}`)
+  if (stateDir === null) return
+  print(`log      ${stateDir}   → rheo subscribe scores --state ${stateDir}`)
+  if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls --state ${stateDir}`)
+  print('live     rheo dev fraud')
+}
