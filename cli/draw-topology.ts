@@ -42,7 +42,7 @@ export function topologyMermaid(topology: Topology): string {
   const lines = ['flowchart LR']
   for (const { short, topic } of topology.sources) lines.push(`  ${id('in', short)}[/"${topic}"/] --> intake`)
   lines.push('  intake(["intake"])')
-  topology.intakeNext.forEach((next) => lines.push(`  intake --> ${id('stage', next)}`))
+  for (const next of topology.intakeNext) lines.push(`  intake --> ${id('stage', next)}`)
   for (const { name } of topology.stages) lines.push(`  ${id('stage', name)}["${name}"]`)
   for (const { name, next } of topology.stages) {
     for (const to of next) lines.push(`  ${id('stage', name)} --> ${id('stage', to)}`)

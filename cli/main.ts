@@ -20,13 +20,20 @@ const groups: readonly { readonly title: string; readonly commands: readonly Ent
   },
   {
     title: 'Look and feed',
-    commands: [{ name: 'produce', summary: 'append events to a topic', load: () => import('./commands/produce.ts') }],
+    commands: [
+      { name: 'produce', summary: 'append events to a topic', load: () => import('./commands/produce.ts') },
+      { name: 'subscribe', summary: 'show the events of a topic', load: () => import('./commands/subscribe.ts') },
+      { name: 'explain', summary: 'a score, back to its events', load: () => import('./commands/explain.ts') },
+    ],
   },
   {
     title: 'Operate',
     commands: [
+      { name: 'dlq', summary: 'look at dead letters, retry them', load: () => import('./commands/dlq.ts') },
+      { name: 'state', summary: 'read the state of one entity', load: () => import('./commands/state.ts') },
       { name: 'topology', summary: 'how a scenario flows', load: () => import('./commands/topology.ts') },
       { name: 'config', summary: 'the settings, and their origin', load: () => import('./commands/config.ts') },
+      { name: 'doctor', summary: 'is this machine fit to run Rheo', load: () => import('./commands/doctor.ts') },
     ],
   },
 ]

@@ -21,11 +21,6 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** One JSON document on one line. Numbers that JSON does not know (NaN) become null, offsets become numbers. */
-export function printJson(document: unknown): void {
-  print(JSON.stringify(document, (_name, value) => (typeof value === 'bigint' ? Number(value) : value)))
-}
-
 // C0 and C1 controls, DEL, bidirectional overrides and line separators: all that can repaint or reorder a terminal.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
@@ -39,6 +34,15 @@ export function safe(text: string): string {
     const code = char.charCodeAt(0)
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
   })
+}
+
+/**
+ * One JSON document on one line. Numbers that JSON does not know (NaN) become null, offsets become numbers; what could
+ * repaint a terminal is written as `\u…`, which JSON reads back as it was.
+ */
+export function printJson(document: unknown): void {
+  const text = JSON.stringify(document, (_name, value) => (typeof value === 'bigint' ? Number(value) : value))
+  print(text.replace(unsafe, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`))
 }
 
 /** Rows with columns as wide as their widest cell; numbers to the right. Cells are made safe. */

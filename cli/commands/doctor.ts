@@ -1,0 +1,24 @@
+import type { Command } from 'commander'
+import { addPlaceOptions, type PlaceOptions, placeOf } from '../embedded-store.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { print, printJson, safe, styled } from '../terminal.ts'
+
+export function define(command: Command): void {
+  addPlaceOptions(command)
+    .option('--json', 'one JSON document')
+    .addHelpText('after', '\nEvery check that does not pass says its cure. Ends with 1 when one failed; warnings pass.')
+    .action(async (options: PlaceOptions & { readonly json?: boolean }) => {
+      const place = placeOf(options)
+      const { examine } = await import('../examine.ts')
+      const findings = await examine(place)
+      const failed = findings.filter(({ result }) => result === 'failed').length
+      if (failed > 0) process.exitCode = exitCodes.failed
+      if (options.json) return printJson({ healthy: failed === 0, findings })
+      for (const { check, result, found, cure } of findings) {
+        const mark = { ok: styled('green', '✓'), warning: styled('yellow', '!'), failed: styled('red', '✗') }[result]
+        print(`${mark} ${check.padEnd(16)} ${safe(found)}`)
+        if (cure !== null) print(`  ${''.padEnd(16)} cure: ${safe(cure)}`)
+      }
+      print(failed === 0 ? '\nAll is well.' : `\n${failed} of ${findings.length} checks failed.`)
+    })
+}

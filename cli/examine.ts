@@ -1,0 +1,141 @@
+import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { availableParallelism, freemem, totalmem } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { RheoError } from '../schemas/errors.ts'
+import type { Place } from './embedded-store.ts'
+import { shownBytes } from './terminal.ts'
+
+export interface Finding {
+  readonly check: string
+  readonly result: 'ok' | 'warning' | 'failed'
+  readonly found: string
+  /** What to do; null when nothing is wrong. */
+  readonly cure: string | null
+}
+
+const GIB = 1024 ** 3
+/** The demo's log, state and scores take about 0.5 GiB. */
+const ENOUGH_DISK_BYTES = 2 * GIB
+/** A replay with all features peaks below 1.5 GiB. */
+const ENOUGH_MEMORY_BYTES = 1.5 * GIB
+
+/** Looks at all that Rheo needs on this machine. Never throws: what goes wrong is a finding. Leaves nothing behind. */
+export async function examine(place: Place): Promise<readonly Finding[]> {
+  const checks: readonly (readonly [string, () => Finding | Promise<Finding>])[] = [
+    ['Node', node],
+    ['SQLite', sqlite],
+    ['folder', () => folder(place.directory)],
+    ['disk', () => disk(place.directory)],
+    ['memory', memory],
+    ['schemas', schemas],
+    ['event log', () => file(place.directory, 'log.sqlite')],
+    ['state store', () => file(place.directory, 'state.sqlite')],
+    ['inference', inference],
+  ]
+  const findings: Finding[] = []
+  for (const [check, look] of checks) {
+    try {
+      findings.push(await look())
+    } catch (error) {
+      const cure =
+        error instanceof RheoError ? (error.hint ?? null) : 'Run `npm ci` again; if that does not help, report this.'
+      findings.push({ check, result: 'failed', found: error instanceof Error ? error.message : String(error), cure })
+    }
+  }
+  return findings
+}
+
+function ok(check: string, found: string): Finding {
+  return { check, result: 'ok', found, cure: null }
+}
+
+function node(): Finding {
+  const found = `${process.versions.node}, ${availableParallelism()} cores`
+  if (Number(process.versions.node.split('.')[0]) >= 24) return ok('Node', found)
+  return {
+    check: 'Node',
+    result: 'failed',
+    found,
+    cure: 'Install Node 24: `npm install node@24`, or https://nodejs.org.',
+  }
+}
+
+async function sqlite(): Promise<Finding> {
+  const { DatabaseSync } = await import('node:sqlite')
+  const db = new DatabaseSync(':memory:')
+  const [row] = db.prepare('SELECT sqlite_version() AS version').all()
+  db.close()
+  return ok('SQLite', String(row?.['version']))
+}
+
+/** The nearest folder above that exists. */
+function existing(directory: string): string {
+  let path = resolve(directory)
+  while (!existsSync(path) && dirname(path) !== path) path = dirname(path)
+  return path
+}
+
+function folder(directory: string): Finding {
+  const path = existing(directory)
+  const isNew = path !== resolve(directory)
+  try {
+    const probe = mkdtempSync(join(path, '.rheo-doctor-'))
+    writeFileSync(join(probe, 'probe'), 'probe')
+    rmSync(probe, { recursive: true })
+    return ok('folder', `${directory}${isNew ? ' can be made' : ' is writable'}`)
+  } catch (error) {
+    const found = `${path} is not writable (${(error as NodeJS.ErrnoException).code})`
+    return { check: 'folder', result: 'failed', found, cure: 'Choose another with --state, or mend its permissions.' }
+  }
+}
+
+function disk(directory: string): Finding {
+  const { bavail, bsize } = statfsSync(existing(directory))
+  const free = bavail * bsize
+  const found = `${shownBytes(free)} free`
+  if (free >= ENOUGH_DISK_BYTES) return ok('disk', found)
+  return {
+    check: 'disk',
+    result: 'warning',
+    found,
+    cure: `Free some space: ${shownBytes(ENOUGH_DISK_BYTES)} are enough for the demo.`,
+  }
+}
+
+function memory(): Finding {
+  const available = Math.min(freemem(), process.availableMemory())
+  const found = `${shownBytes(available)} available of ${shownBytes(totalmem())}`
+  if (available >= ENOUGH_MEMORY_BYTES) return ok('memory', found)
+  return { check: 'memory', result: 'warning', found, cure: 'Close other programs, or replay fewer payments.' }
+}
+
+async function schemas(): Promise<Finding> {
+  const { topics } = await import('../schemas/topics.ts')
+  const { createLocalRegistry } = await import('../streams/codec/schema-registry.ts')
+  const registry = createLocalRegistry()
+  for (const { schema } of topics) registry.idOf(schema)
+  return ok('schemas', `${topics.length} topics, every schema registered`)
+}
+
+async function file(directory: string, name: 'log.sqlite' | 'state.sqlite'): Promise<Finding> {
+  const check = name === 'log.sqlite' ? 'event log' : 'state store'
+  const path = join(directory, name)
+  if (!existsSync(path)) return ok(check, `${path} is not there yet; the first run makes it`)
+  if (name === 'state.sqlite') {
+    const { openSqliteStateStore } = await import('../streams/state/sqlite.ts')
+    await openSqliteStateStore(path, { busyTimeoutMs: 1000 }).close()
+    return ok(check, `${path} opens`)
+  }
+  const { openSqliteLog } = await import('../streams/event-log/sqlite.ts')
+  const log = openSqliteLog(path, { busyTimeoutMs: 1000 })
+  const topics = await log.topics()
+  await log.close()
+  return ok(check, `${path} opens, ${topics.size} topics`)
+}
+
+async function inference(): Promise<Finding> {
+  const { default: ort } = (await import('onnxruntime-node')) as {
+    default: { env: { versions: { node?: string; common: string } } }
+  }
+  return ok('inference', `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}`)
+}
