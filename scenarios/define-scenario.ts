@@ -1,16 +1,16 @@
+import { parseDurationMs } from '../processors/duration.ts'
+import { createFeatureStep } from '../processors/feature-step.ts'
 import { createAdmission } from '../processors/features/admission.ts'
 import { compileFeatures, type FeatureSet } from '../processors/features/compile.ts'
 import type { FeatureDeclaration } from '../processors/features/declare.ts'
-import { parseDurationMs } from '../processors/duration.ts'
-import { createFeatureStep } from '../processors/feature-step.ts'
 import { createLearnStep } from '../processors/learn-step.ts'
 import type { OnlineModelSpec } from '../processors/learners/online-model.ts'
 import { EXAMPLE, exampleCodec, MODEL, modelUpdateCodec } from '../processors/model-update.ts'
 import type { Policy } from '../processors/policies/policy.ts'
 import { createScoreStep, type Labelled, type Scored } from '../processors/score-step.ts'
 import type { BodyCodec } from '../processors/step.ts'
-import type { EventSchema } from '../schemas/event-schema.ts'
 import { RheoError } from '../schemas/errors.ts'
+import type { EventSchema } from '../schemas/event-schema.ts'
 import { type CatalogueTopic, dlqTopic, lateTopic, sideTopicRetentionMs, topicName } from '../schemas/topics.ts'
 import { createEventCodec } from '../streams/codec/event-codec.ts'
 import { createInputCodec } from '../streams/codec/input-codec.ts'
@@ -24,9 +24,22 @@ type Fields = Readonly<Record<string, unknown>>
 export interface ScenarioDeclaration {
   readonly name: string
   /** The event that is scored. */
-  readonly event: { readonly kind: string; readonly topic: CatalogueTopic; readonly id: string; readonly time: string; readonly amount: string; readonly numbers: readonly string[] }
+  readonly event: {
+    readonly kind: string
+    readonly topic: CatalogueTopic
+    readonly id: string
+    readonly time: string
+    readonly amount: string
+    readonly numbers: readonly string[]
+  }
   /** The event that tells the truth about it later; its key is the scored event's id. */
-  readonly label: { readonly kind: string; readonly topic: CatalogueTopic; readonly truth: string; readonly horizon: string; readonly correction: string }
+  readonly label: {
+    readonly kind: string
+    readonly topic: CatalogueTopic
+    readonly truth: string
+    readonly horizon: string
+    readonly correction: string
+  }
   readonly features: readonly FeatureDeclaration[]
   readonly model: OnlineModelSpec
   /** The champion first; `learnsFor` freezes an arm's weights after that much event time. */
@@ -92,9 +105,20 @@ function compileTopology(scenario: Scenario, partitions: number, registry: Schem
       tasks: 'every',
       next: [...laterKeys, SCORE],
       create: () => {
-        const control = { idWindowMs: parseDurationMs(scenario.duplicatesWithin), graceMs: parseDurationMs(scenario.grace) }
+        const control = {
+          idWindowMs: parseDurationMs(scenario.duplicatesWithin),
+          graceMs: parseDurationMs(scenario.grace),
+        }
         const admission = i === 0 ? createAdmission(control) : null
-        return createFeatureStep({ plan, features: featureSet, mainKind: event.kind, idField: event.id, admission, laterKeys, scoreStage: SCORE })
+        return createFeatureStep({
+          plan,
+          features: featureSet,
+          mainKind: event.kind,
+          idField: event.id,
+          admission,
+          laterKeys,
+          scoreStage: SCORE,
+        })
       },
     }
   })
@@ -120,9 +144,19 @@ function compileTopology(scenario: Scenario, partitions: number, registry: Schem
         correctionMs: parseDurationMs(label.correction),
         eventCodec,
         emitScore: (scored, emit) =>
-          emit.output(scenario.scores.topic.short, scored.id, scored.eventTimeMs, scenario.scores.event(scored, scenario)),
+          emit.output(
+            scenario.scores.topic.short,
+            scored.id,
+            scored.eventTimeMs,
+            scenario.scores.event(scored, scenario),
+          ),
         emitOutcome: (labelled, emit) =>
-          emit.output(scenario.outcomes.topic.short, labelled.id, labelled.labelTimeMs, scenario.outcomes.event(labelled, scenario)),
+          emit.output(
+            scenario.outcomes.topic.short,
+            labelled.id,
+            labelled.labelTimeMs,
+            scenario.outcomes.event(labelled, scenario),
+          ),
       }) as ReturnType<Stage['create']>,
   }
   const learning: Stage = {
@@ -193,13 +227,30 @@ function source(
 
 function catalogueTopics(scenario: Scenario, stages: readonly Stage[], partitions: number): TopicSpec[] {
   const user = [scenario.event.topic, scenario.label.topic, scenario.scores.topic, scenario.outcomes.topic]
-  const specs: TopicSpec[] = user.map(({ name, cleanup, retentionMs, maxRecordBytes }) => ({ name, partitions, cleanup, retentionMs, maxRecordBytes }))
+  const specs: TopicSpec[] = user.map(({ name, cleanup, retentionMs, maxRecordBytes }) => ({
+    name,
+    partitions,
+    cleanup,
+    retentionMs,
+    maxRecordBytes,
+  }))
   for (const { name, maxRecordBytes } of [scenario.event.topic, scenario.label.topic]) {
-    const side = { partitions, cleanup: 'delete', retentionMs: sideTopicRetentionMs, maxRecordBytes: maxRecordBytes + MAX_BLOCK_BYTES + DEAD_LETTER_ROOM_BYTES } as const
+    const side = {
+      partitions,
+      cleanup: 'delete',
+      retentionMs: sideTopicRetentionMs,
+      maxRecordBytes: maxRecordBytes + MAX_BLOCK_BYTES + DEAD_LETTER_ROOM_BYTES,
+    } as const
     specs.push({ name: dlqTopic(name), ...side }, { name: lateTopic(name), ...side })
   }
   for (const { topic, tasks } of stages) {
-    specs.push({ name: topic, partitions: tasks === 'first' ? 1 : partitions, cleanup: 'delete', retentionMs: null, maxRecordBytes: MAX_BLOCK_BYTES })
+    specs.push({
+      name: topic,
+      partitions: tasks === 'first' ? 1 : partitions,
+      cleanup: 'delete',
+      retentionMs: null,
+      maxRecordBytes: MAX_BLOCK_BYTES,
+    })
   }
   return specs
 }

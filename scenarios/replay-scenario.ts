@@ -4,18 +4,18 @@ import { join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
 import { dlqTopic, lateTopic } from '../schemas/topics.ts'
-import { createMemoryLog } from '../streams/event-log/memory.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
+import { createMemoryLog } from '../streams/event-log/memory.ts'
 import { openSqliteLog } from '../streams/event-log/sqlite.ts'
 import { eventOf } from '../streams/event-value.ts'
 import { replay } from '../streams/replay.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Scenario } from './define-scenario.ts'
 import { type EventLines, openEventLines } from './event-lines.ts'
-import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
-import { type FileInput, fileAdmissions, type GeneratedStream, generatedAdmissions } from './replay-input.ts'
-import type { Evaluation, FlowCounts } from './report/report-data.ts'
 import { TARGET_FPR } from './fraud/fraud.ts'
+import { type FileInput, fileAdmissions, type GeneratedStream, generatedAdmissions } from './replay-input.ts'
+import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
+import type { Evaluation, FlowCounts } from './report/report-data.ts'
 
 export interface ReplayOptions {
   readonly scenario: Scenario
@@ -32,7 +32,11 @@ export interface ReplayOptions {
   readonly evaluateFromMs: number | null
   readonly evaluateUntilMs: number | null
   readonly batchRecords: number
-  readonly onProgress?: (progress: { readonly items: number; readonly atMs: number; readonly itemsPerSecond: number }) => void
+  readonly onProgress?: (progress: {
+    readonly items: number
+    readonly atMs: number
+    readonly itemsPerSecond: number
+  }) => void
 }
 
 export interface ReplaySummary {
@@ -59,7 +63,10 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   try {
     const topology = scenario.topology(1)
     const inputTopic = `rheo.${scenario.name}.input-${inputId(options)}.v1`
-    await log.ensureTopics([...topology.topics, { name: inputTopic, partitions: 1, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 }])
+    await log.ensureTopics([
+      ...topology.topics,
+      { name: inputTopic, partitions: 1, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
+    ])
     const starts = await outputStarts(log, scenario, inputTopic)
     const evaluation = createEvaluation({ arms: [...scenario.armNames].reverse(), targetFpr: TARGET_FPR })
     const reader = outputReader(log, scenario, starts, lines, evaluation, stateDir === null)
@@ -86,7 +93,8 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     await reader.read()
     const outputSha256 = lines?.close() ?? null
     const counts = tasks[0]!.counts
-    const since = async (topic: string): Promise<number> => Number((await log.bounds(topic, 0)).end - (starts.get(topic) ?? 0n))
+    const since = async (topic: string): Promise<number> =>
+      Number((await log.bounds(topic, 0)).end - (starts.get(topic) ?? 0n))
     const payments = scenario.event.topic.name
     const deadLetters = await since(dlqTopic(payments))
     const late = await since(lateTopic(payments))
@@ -118,9 +126,17 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
 }
 
 /** Where this input's part of every topic begins: set at its first call, found again at later ones. */
-async function outputStarts(log: EventLog, scenario: Scenario, inputTopic: string): Promise<ReadonlyMap<string, bigint>> {
+async function outputStarts(
+  log: EventLog,
+  scenario: Scenario,
+  inputTopic: string,
+): Promise<ReadonlyMap<string, bigint>> {
   const group = await log.acquire('rheo-replay-start', inputTopic)
-  const side = [scenario.event.topic.name, scenario.label.topic.name].flatMap((name) => [name, dlqTopic(name), lateTopic(name)])
+  const side = [scenario.event.topic.name, scenario.label.topic.name].flatMap((name) => [
+    name,
+    dlqTopic(name),
+    lateTopic(name),
+  ])
   const starts = new Map<string, bigint>()
   for (const topic of [scenario.scores.topic.name, scenario.outcomes.topic.name, ...side]) {
     starts.set(topic, (await group.committed(topic, 0)) ?? (await log.bounds(topic, 0)).end)
@@ -193,8 +209,13 @@ function measure(evaluation: EvaluationCollector, options: ReplayOptions): Evalu
 /** The same input gives the same id: files by name, size and map, the generated stream by its options. */
 function inputId(options: ReplayOptions): string {
   if (options.inputs.length === 0 && options.stream.payments < 1) {
-    throw new RheoError('USAGE', 'there is nothing to replay', { hint: 'Give --input FILE --map MAP.json, or --payments N.' })
+    throw new RheoError('USAGE', 'there is nothing to replay', {
+      hint: 'Give --input FILE --map MAP.json, or --payments N.',
+    })
   }
   const what = options.inputs.length > 0 ? options.inputs.map(({ file, map }) => [file, map]) : options.stream
-  return createHash('sha256').update(JSON.stringify([what, options.sliceMs])).digest('hex').slice(0, 12)
+  return createHash('sha256')
+    .update(JSON.stringify([what, options.sliceMs]))
+    .digest('hex')
+    .slice(0, 12)
 }

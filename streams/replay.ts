@@ -92,14 +92,25 @@ export async function replay(plan: ReplayPlan): Promise<readonly Task[]> {
 }
 
 /** Appends one slice to the users' topics, together with how far the input has been read. */
-async function admit(items: readonly Admission[], admitter: TaskWriter, partitions: number, inputTopic: string, admitted: number): Promise<void> {
+async function admit(
+  items: readonly Admission[],
+  admitter: TaskWriter,
+  partitions: number,
+  inputTopic: string,
+  admitted: number,
+): Promise<void> {
   const appends = new Map<string, { topic: string; partition: number; records: NewRecord[] }>()
   for (const { atMs, topic, key, value, headers } of items) {
     const partition = partitionOf(key, partitions)
     const id = `${topic}/${partition}`
     let append = appends.get(id)
     if (append === undefined) appends.set(id, (append = { topic, partition, records: [] }))
-    append.records.push({ key: Buffer.from(key), value, timestampMs: atMs, ...(headers === undefined ? {} : { headers }) })
+    append.records.push({
+      key: Buffer.from(key),
+      value,
+      timestampMs: atMs,
+      ...(headers === undefined ? {} : { headers }),
+    })
   }
   const positions = [{ topic: inputTopic, partition: 0, next: BigInt(admitted) }]
   await admitter.commit({ appends: [...appends.values()], positions })

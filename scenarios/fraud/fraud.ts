@@ -1,6 +1,6 @@
 import { ftrl } from '../../processors/learners/online-model.ts'
-import type { Labelled, Scored } from '../../processors/score-step.ts'
 import { falsePositiveRateBelow } from '../../processors/policies/false-positive-rate-below.ts'
+import type { Labelled, Scored } from '../../processors/score-step.ts'
 import type { Outcome } from '../../schemas/generated/fraud/outcome.ts'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
 import { type CatalogueTopic, catalogueTopic } from '../../schemas/topics.ts'
