@@ -41,7 +41,9 @@ describe('imports', () => {
   })
 
   it('name a package only in the adapter that is made for it', () => {
-    const wrong = files.flatMap((file) =>
+    // `rheo doctor` finds out whether the packages load at all, so it has to name them.
+    const adapters = files.filter(({ path }) => path !== 'cli/examine.ts')
+    const wrong = adapters.flatMap((file) =>
       importsOf(file)
         .filter((specifier) => !isOurs(specifier))
         .map(packageOf)
