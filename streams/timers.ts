@@ -47,7 +47,8 @@ export class Timers {
     const due: { key: string; atMs: number }[] = []
     const lastBucket = Math.floor(watermarkMs / BUCKET_MS)
     let earliest = Number.POSITIVE_INFINITY
-    for (const [bucket, pages] of this.#buckets) {
+    // A copy: timers of the last bucket that are not due yet go back into the map.
+    for (const [bucket, pages] of [...this.#buckets]) {
       if (bucket > lastBucket) {
         for (const page of pages) for (const at of page.atMs) if (at < earliest) earliest = at
         continue
