@@ -16,6 +16,8 @@ interface Page {
  */
 export class Timers {
   readonly #buckets = new Map<number, Page[]>()
+  /** The buckets that hold timers, ascending. New ones mostly go to the end. */
+  readonly #order: number[] = []
   #earliestMs = Number.POSITIVE_INFINITY
   readonly #changed = new Set<Page>()
   readonly #gone = new Set<string>()
@@ -23,7 +25,10 @@ export class Timers {
   set(key: string, atMs: number): void {
     const bucket = Math.floor(atMs / BUCKET_MS)
     let pages = this.#buckets.get(bucket)
-    if (pages === undefined) this.#buckets.set(bucket, (pages = []))
+    if (pages === undefined) {
+      this.#buckets.set(bucket, (pages = []))
+      this.#enqueue(bucket)
+    }
     let page = pages[pages.length - 1]
     if (page === undefined || page.keys.length >= PAGE_TIMERS) {
       page = { name: `${bucket}.${pages.length}`, keys: [], atMs: [] }
@@ -41,20 +46,15 @@ export class Timers {
     return this.#earliestMs
   }
 
-  /** Removes and returns the timers with atMs ≤ watermarkMs. O(buckets) only when one is due. */
+  /** Removes and returns the timers with atMs ≤ watermarkMs. O(timers of the buckets due). */
   takeDue(watermarkMs: number): readonly { readonly key: string; readonly atMs: number }[] {
     if (watermarkMs < this.#earliestMs) return []
     const due: { key: string; atMs: number }[] = []
     const lastBucket = Math.floor(watermarkMs / BUCKET_MS)
-    let earliest = Number.POSITIVE_INFINITY
-    // A copy: timers of the last bucket that are not due yet go back into the map.
-    for (const [bucket, pages] of [...this.#buckets]) {
-      if (bucket > lastBucket) {
-        for (const page of pages) for (const at of page.atMs) if (at < earliest) earliest = at
-        continue
-      }
+    while (this.#order[0] !== undefined && this.#order[0] <= lastBucket) {
+      const bucket = this.#order.shift()!
       const kept: { key: string; atMs: number }[] = []
-      for (const page of pages) {
+      for (const page of this.#buckets.get(bucket)!) {
         page.keys.forEach((key, i) => {
           const timer = { key, atMs: page.atMs[i]! }
           ;(timer.atMs <= watermarkMs ? due : kept).push(timer)
@@ -64,9 +64,9 @@ export class Timers {
       }
       this.#buckets.delete(bucket)
       for (const timer of kept) this.set(timer.key, timer.atMs)
-      for (const timer of kept) if (timer.atMs < earliest) earliest = timer.atMs
+      if (kept.length > 0) break
     }
-    this.#earliestMs = earliest
+    this.#earliestMs = this.#findEarliest()
     return due.sort((a, b) => a.atMs - b.atMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
   }
 
@@ -74,11 +74,26 @@ export class Timers {
   keysUntil(watermarkMs: number): string[] {
     const keys: string[] = []
     if (watermarkMs < this.#earliestMs) return keys
-    for (const [bucket, pages] of this.#buckets) {
-      if (bucket * BUCKET_MS > watermarkMs) continue
-      for (const page of pages) keys.push(...page.keys.filter((_, i) => page.atMs[i]! <= watermarkMs))
+    for (const bucket of this.#order) {
+      if (bucket * BUCKET_MS > watermarkMs) break
+      for (const page of this.#buckets.get(bucket)!)
+        keys.push(...page.keys.filter((_, i) => page.atMs[i]! <= watermarkMs))
     }
     return keys
+  }
+
+  #enqueue(bucket: number): void {
+    let place = this.#order.length
+    while (place > 0 && this.#order[place - 1]! > bucket) place--
+    this.#order.splice(place, 0, bucket)
+  }
+
+  #findEarliest(): number {
+    let earliest = Number.POSITIVE_INFINITY
+    const first = this.#order[0]
+    if (first === undefined) return earliest
+    for (const page of this.#buckets.get(first)!) for (const at of page.atMs) if (at < earliest) earliest = at
+    return earliest
   }
 
   changedPages(): { puts: [page: string, value: Uint8Array][]; deletes: string[] } {
@@ -93,12 +108,14 @@ export class Timers {
     for (const [name, value] of pages) {
       const [bucket, index] = name.split('.').map(Number) as [number, number]
       const page = decodePage(name, value)
-      const list = this.#buckets.get(bucket) ?? []
-      this.#buckets.set(bucket, list)
+      let list = this.#buckets.get(bucket)
+      if (list === undefined) this.#buckets.set(bucket, (list = []))
       list[index] = page
       for (const at of page.atMs) if (at < this.#earliestMs) this.#earliestMs = at
     }
     for (const [bucket, list] of this.#buckets) this.#buckets.set(bucket, list.filter(Boolean))
+    for (const bucket of this.#buckets.keys()) this.#order.push(bucket)
+    this.#order.sort((a, b) => a - b)
   }
 }
 
