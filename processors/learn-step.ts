@@ -69,15 +69,16 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
     publishedMs = tMs
     unpublished = 0
     const bytes = learner.takeUpdate() ?? NOTHING
-    for (const arm of arms) {
-      const update: ModelUpdate = {
-        arm: arm.name,
-        bytes: stillLearns(arm, tMs) ? bytes : NOTHING,
+    const update: ModelUpdate = {
+      bytes,
+      arms: arms.map((arm) => ({
+        name: arm.name,
+        learns: stillLearns(arm, tMs),
         calibration: arm.calibrator.settings(),
         policy: arm.trainer.settings(),
-      }
-      emit.broadcast(options.scoreStage, MODEL, tMs, update)
+      })),
     }
+    emit.broadcast(options.scoreStage, MODEL, tMs, update)
   }
 
   return {

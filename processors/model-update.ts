@@ -6,32 +6,45 @@ import type { BodyCodec } from './step.ts'
 /** The kind of the learner's entries on the scoring stage's topic. */
 export const MODEL = '$model'
 
-/** What the learner tells every scorer about one arm. */
+/** What the learner tells every scorer. */
 export interface ModelUpdate {
-  readonly arm: string
-  /** Changed weights, as `ModelLearner.takeUpdate` gave them; empty when only calibration or threshold moved. */
+  /** Changed weights, as `ModelLearner.takeUpdate` gave them, for the arms that still learn. */
   readonly bytes: Uint8Array
+  readonly arms: readonly ArmUpdate[]
+}
+
+export interface ArmUpdate {
+  readonly name: string
+  readonly learns: boolean
   readonly calibration: CalibrationSettings
   readonly policy: PolicySettings
 }
 
 export const modelUpdateCodec: BodyCodec = {
   encode(body) {
-    const { arm, bytes, calibration, policy } = body as ModelUpdate
-    const writer = new ByteWriter(bytes.length + 128)
-    writer.text(arm)
+    const { bytes, arms } = body as ModelUpdate
+    const writer = new ByteWriter(bytes.length + 256)
     writer.blob(bytes)
-    writer.float64(calibration.slope)
-    writer.float64(calibration.intercept)
-    writer.float64s(Float64Array.from(policy))
+    writer.varint(arms.length)
+    for (const { name, learns, calibration, policy } of arms) {
+      writer.text(name)
+      writer.byte(learns ? 1 : 0)
+      writer.float64(calibration.slope)
+      writer.float64(calibration.intercept)
+      writer.float64s(Float64Array.from(policy))
+    }
     return writer.take()
   },
   decode(bytes): ModelUpdate {
     const reader = new ByteReader(bytes)
-    const arm = reader.text()
     const update = reader.blob()
-    const calibration = { slope: reader.float64(), intercept: reader.float64() }
-    return { arm, bytes: update, calibration, policy: [...reader.float64s()] }
+    const arms = Array.from({ length: reader.varint() }, () => ({
+      name: reader.text(),
+      learns: reader.byte() === 1,
+      calibration: { slope: reader.float64(), intercept: reader.float64() },
+      policy: [...reader.float64s()],
+    }))
+    return { bytes: update, arms }
   },
 }
 

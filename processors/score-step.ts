@@ -171,13 +171,15 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     emit.timer(entry.key, entry.eventTimeMs + options.correctionMs)
   }
 
-  function update({ arm: name, bytes, calibration, policy: settings }: ModelUpdate): void {
-    const arm = arms.find((candidate) => candidate.name === name)
-    if (arm === undefined) return
-    if (bytes.length > 0) arm.scorer.apply(bytes)
-    arm.calibration = calibration
-    arm.policy = settings
-    arm.changed = true
+  function update({ bytes, arms: updates }: ModelUpdate): void {
+    for (const { name, learns, calibration, policy: settings } of updates) {
+      const arm = arms.find((candidate) => candidate.name === name)
+      if (arm === undefined) continue
+      if (learns && bytes.length > 0) arm.scorer.apply(bytes)
+      arm.calibration = calibration
+      arm.policy = settings
+      arm.changed = true
+    }
   }
 
   return {

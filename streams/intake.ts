@@ -11,7 +11,7 @@ interface Reader {
   index: number
   /** The next offset to fetch. */
   next: bigint
-  /** The last fetch came back full: there is more. */
+  /** The last fetch of this turn came back full: there may be more. */
   more: boolean
 }
 
@@ -40,11 +40,12 @@ export class Intake {
 
   /** Folds up to `limit` records, in the order of their timestamps; `until` bounds each topic while recovering. Returns how many. */
   async fold(limit: number, outbox: Outbox, until: ReadonlyMap<string, bigint> | null): Promise<number> {
+    for (const reader of this.#readers) reader.more = true
     for (let folded = 0; ; folded++) {
       if (folded === limit) return folded
       let first: Reader | null = null
       for (const reader of this.#readers) {
-        if (reader.index === reader.records.length) await this.#fetch(reader, limit, until)
+        if (reader.more && reader.index === reader.records.length) await this.#fetch(reader, limit, until)
         const record = reader.records[reader.index]
         if (record === undefined) continue
         if (first === null || record.timestampMs < first.records[first.index]!.timestampMs) first = reader
@@ -65,6 +66,7 @@ export class Intake {
   async #fetch(reader: Reader, limit: number, until: ReadonlyMap<string, bigint> | null): Promise<void> {
     const { topic } = reader.source
     const end = until?.get(topic)
+    reader.more = false
     if (until !== null && (end === undefined || reader.next >= end)) return
     const fetched = await this.#log.fetch(topic, this.#partition, reader.next, {
       maxRecords: limit,
@@ -78,6 +80,7 @@ export class Intake {
       reader.next = end
     }
     reader.index = 0
+    reader.more = fetched.records.length === limit
   }
 
   async #foldRecord(source: Source, record: LogRecord, outbox: Outbox): Promise<void> {

@@ -1,6 +1,6 @@
 import type { EventLog, NewRecord, TaskWriter } from './event-log/event-log.ts'
 import { partitionOf } from './partition.ts'
-import { Task } from './run-task.ts'
+import { pendingKey, Task } from './run-task.ts'
 import type { StateStore } from './state/state-store.ts'
 import type { Topology } from './topology.ts'
 
@@ -41,7 +41,8 @@ const FLUSH_ITEMS = 50_000
 export async function replay(plan: ReplayPlan): Promise<readonly Task[]> {
   const { topology, log, sliceMs } = plan
   let clockMs = 0
-  const options = { clock: () => clockMs, batchRecords: plan.batchRecords }
+  const pending = new Set<string>()
+  const options = { clock: () => clockMs, batchRecords: plan.batchRecords, pending }
   const tasks: Task[] = []
   for (let p = 0; p < topology.partitions; p++) tasks.push(await Task.start(topology, p, log, plan.store, options))
   const admitter = await log.acquire('rheo-replay', plan.inputTopic)
@@ -60,6 +61,7 @@ export async function replay(plan: ReplayPlan): Promise<readonly Task[]> {
         clockMs = (Math.floor(items[0]!.atMs / sliceMs) + 1) * sliceMs
         admitted += items.length
         await admit(items, admitter, topology.partitions, plan.inputTopic, admitted)
+        for (const { number } of tasks) pending.add(pendingKey('intake', number))
         await drain(tasks)
       }
     })

@@ -14,6 +14,16 @@ export interface TaskOptions {
   readonly clock: () => number
   /** Records (intake) and entries (stages) folded per commit, about. Results do not depend on it. */
   readonly batchRecords: number
+  /**
+   * Partitions that may hold unread records, as `pendingKey` names them, shared by all tasks of a process that has the log
+   * to itself: a turn takes its own off and adds those it appended to. null: others append too, so every turn has to look.
+   */
+  readonly pending: Set<string> | null
+}
+
+/** How `TaskOptions.pending` names a partition; the intake's topics go by the name `intake`. */
+export function pendingKey(topic: string, partition: number): string {
+  return `${topic}/${partition}`
 }
 
 const FETCH_BYTES = 8 * 1_048_576
@@ -102,9 +112,12 @@ export class Task {
   /** One bounded batch of the intake (turn 0) or of a stage (turn i = stage i − 1), committed. Returns how much was folded. */
   async turn(index: number): Promise<number> {
     const stage = this.#stages[index - 1]
+    const { pending, batchRecords } = this.#options
+    const key = pendingKey(stage === undefined ? 'intake' : stage.stage.topic, this.number)
+    if (pending !== null && !pending.delete(key)) return 0
     const folded =
       stage === undefined
-        ? await this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, null)
+        ? await this.#intake.fold(batchRecords, this.#intakeOutbox, null)
         : await this.#foldStage(stage, null)
     if (folded === 0) return 0
     const outbox = stage === undefined ? this.#intakeOutbox : stage.outbox
@@ -112,7 +125,12 @@ export class Task {
       stage === undefined
         ? this.#intake.positions()
         : [{ topic: stage.stage.topic, partition: this.number, next: stage.next }]
-    await this.#writer.commit({ appends: outbox.take(), positions })
+    const appends = outbox.take()
+    await this.#writer.commit({ appends, positions })
+    if (pending !== null) {
+      pending.add(key)
+      for (const { topic, partition } of appends) pending.add(pendingKey(topic, partition))
+    }
     this.#dirty = true
     return folded
   }
