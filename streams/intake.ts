@@ -80,7 +80,7 @@ export class Intake {
       reader.next = end
     }
     reader.index = 0
-    reader.more = fetched.records.length === limit
+    reader.more = fetched.records.length >= Math.min(limit, FEW_RECORDS)
   }
 
   async #foldRecord(source: Source, record: LogRecord, outbox: Outbox): Promise<void> {
@@ -118,3 +118,5 @@ export class Intake {
 }
 
 const FETCH_BYTES = 8 * 1_048_576
+/** So few of the largest records fit into one fetch: when fewer came, no more were there. */
+const FEW_RECORDS = 8

@@ -26,7 +26,11 @@ export function pendingKey(topic: string, partition: number): string {
   return `${topic}/${partition}`
 }
 
-const FETCH_BYTES = 8 * 1_048_576
+/** Blocks fetched at once. Blocks are small (see outbox.ts), so their number bounds the bytes. */
+const FETCH_BLOCKS = 256
+const NO_LIMIT = Number.MAX_SAFE_INTEGER
+/** The intake's fetches are bounded by bytes: eight of the largest records fit, so after fewer nothing was left behind. */
+const SURELY_ALL_RECORDS = 8
 const RUN_TABLE = '$run'
 
 /** A stage as one task runs it. */
@@ -39,6 +43,8 @@ interface RunningStage {
   readonly outbox: Outbox
   /** The next offset to fetch. */
   next: bigint
+  /** The last fetch came back full: there may be more. */
+  full: boolean
   /** The key whose state is being folded, for `forget`. */
   key: string
 }
@@ -128,7 +134,8 @@ export class Task {
     const appends = outbox.take()
     await this.#writer.commit({ appends, positions })
     if (pending !== null) {
-      pending.add(key)
+      const full = stage === undefined ? folded >= Math.min(batchRecords, SURELY_ALL_RECORDS) : stage.full
+      if (full) pending.add(key)
       for (const { topic, partition } of appends) pending.add(pendingKey(topic, partition))
     }
     this.#dirty = true
@@ -151,10 +158,9 @@ export class Task {
 
   async #foldStage(running: RunningStage, until: bigint | null): Promise<number> {
     const { stage, step, keyed, watermarks, timers, outbox } = running
-    const fetched = await this.#log.fetch(stage.topic, this.number, running.next, {
-      maxRecords: this.#options.batchRecords,
-      maxBytes: FETCH_BYTES,
-    })
+    const maxRecords = Math.min(this.#options.batchRecords, FETCH_BLOCKS)
+    const fetched = await this.#log.fetch(stage.topic, this.number, running.next, { maxRecords, maxBytes: NO_LIMIT })
+    running.full = fetched.records.length === maxRecords
     if (fetched.records.length === 0 && fetched.next === running.next) return 0
     const batch: Entry[] = []
     for (const record of fetched.records) {
@@ -285,6 +291,7 @@ export class Task {
         () => running.keyed?.forget(running.key),
       ),
       next: 0n,
+      full: false,
       key: '',
     }
     return running
