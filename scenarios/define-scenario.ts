@@ -57,11 +57,13 @@ export interface Scenario extends ScenarioDeclaration {
   readonly armNames: readonly string[]
   /** Event times further ahead of the clock than this are refused. */
   readonly maxFutureMs: number
-  topology(partitions: number, registry?: SchemaRegistry): Topology
+  /** @param reactionMs event time between two model updates at most; a replay gives its slice. Default 1 s. */
+  topology(partitions: number, reactionMs?: number, registry?: SchemaRegistry): Topology
 }
 
 const SCORE = 'score'
 const LEARN = 'learn'
+const REACTION_MS = 1_000
 const MAX_FUTURE_MS = 3_600_000
 const ANNOUNCE_EVERY_MS = 60_000
 /** A block with one large model update still fits. */
@@ -87,12 +89,18 @@ export function defineScenario(declaration: ScenarioDeclaration): Scenario {
     featureSet,
     armNames: declaration.arms.map(({ name }) => name),
     maxFutureMs: MAX_FUTURE_MS,
-    topology: (partitions, registry = createLocalRegistry()) => compileTopology(scenario, partitions, registry),
+    topology: (partitions, reactionMs = REACTION_MS, registry = createLocalRegistry()) =>
+      compileTopology(scenario, partitions, reactionMs, registry),
   }
   return scenario
 }
 
-function compileTopology(scenario: Scenario, partitions: number, registry: SchemaRegistry): Topology {
+function compileTopology(
+  scenario: Scenario,
+  partitions: number,
+  reactionMs: number,
+  registry: SchemaRegistry,
+): Topology {
   const { name, event, label, featureSet } = scenario
   const stageTopic = (stage: string): string => topicName(name, `stage-${stage}`)
   const keys = featureSet.entities.map(({ keyField }) => keyField)
@@ -174,7 +182,7 @@ function compileTopology(scenario: Scenario, partitions: number, registry: Schem
           name: arm.name,
           learnsForMs: arm.learnsFor === undefined ? null : parseDurationMs(arm.learnsFor),
         })),
-        publishEvery: { examples: 256, ms: 1_000 },
+        publishEvery: { examples: 256, ms: reactionMs },
       }) as ReturnType<Stage['create']>,
   }
   const stages = [...entityStages, scoring, learning] as Stage[]

@@ -61,7 +61,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
   const lines = options.output === null ? null : openEventLines(options.output)
   try {
-    const topology = scenario.topology(1)
+    const topology = scenario.topology(1, options.sliceMs)
     const inputTopic = `rheo.${scenario.name}.input-${inputId(options)}.v1`
     await log.ensureTopics([
       ...topology.topics,
