@@ -42,7 +42,7 @@ export function define(command: Command): void {
     .option('--until <time>', 'admit nothing from this event time on', momentMs)
     .optionsGroup('Built-in stream (without --input):')
     .option('--demo', 'the drift stream through a log on disk, kept in .rheo/demo for a look afterwards')
-    .option('--payments <n>', 'how many payments', wholeNumber, 100_000)
+    .option('--payments <n>', 'about how many payments', wholeNumber, 105_000)
     .option('--days <n>', 'over how many days', positiveNumber, 120)
     .option('--seed <n>', 'another seed, another world', wholeNumber, 1)
     .addOption(new Option('--world <world>', 'whether fraud changes').choices(['drift', 'stationary']).default('drift'))
