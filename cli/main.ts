@@ -40,7 +40,6 @@ const groups: readonly { readonly title: string; readonly commands: readonly Ent
 
 const examples = `Examples:
   rheo replay fraud --demo                     100,000 payments, two models side by side, in a minute
-  rheo dev fraud                               the same, live in this terminal
   rheo subscribe scores --filter 'decision == "block"'
   rheo explain <paymentId>                     why a payment got its score`
 

@@ -15,6 +15,10 @@ const DEMO_DIRECTORY = join('.rheo', 'demo')
 /** A year of events in slices of a second would drain millions of times: the demo reacts as fast as its labels need. */
 const DEMO_SLICE = '15m'
 
+/** The generator draws how many payments come; with this wish they are more than 100,000. */
+const DEMO_PAYMENTS = 105_000
+const DEFAULT_PAYMENTS = 100_000
+
 /** `rheo replay`: runs it, then says what came out and whether nothing was lost. */
 export async function runReplay(name: string, flags: ReplayFlags): Promise<void> {
   const scenario = await scenarioOf(name)
@@ -30,15 +34,16 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   const stateDir = isDemo ? DEMO_DIRECTORY : (flags.state ?? null)
   const output = flags.output ?? (isDemo ? join(DEMO_DIRECTORY, 'scores.ndjson') : null)
   const bar = createProgressBar('records')
+  const payments = flags.payments ?? (isDemo ? DEMO_PAYMENTS : DEFAULT_PAYMENTS)
   const isGenerated = inputs.length === 0
-  if (isDemo) note(`Replaying ${grouped(flags.payments)} payments of a world whose fraud keeps changing …`)
+  if (isDemo) note(`Replaying about ${grouped(payments)} payments of a world whose fraud keeps changing …`)
   let summary: ReplaySummary
   try {
     summary = await replayScenario({
       scenario,
       inputs,
       stream: {
-        payments: flags.payments,
+        payments,
         days: flags.days,
         seed: flags.seed,
         world: flags.world,
@@ -93,5 +98,4 @@ function printSummary(summary: ReplaySummary, output: string | null, stateDir: s
   if (stateDir === null) return
   print(`log      ${stateDir}   → rheo subscribe scores --state ${stateDir}`)
   if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls --state ${stateDir}`)
-  print('live     rheo dev fraud')
 }

@@ -14,7 +14,7 @@ export interface ReplayFlags {
   readonly evaluateUntil?: number
   readonly state?: string
   readonly demo?: boolean
-  readonly payments: number
+  readonly payments?: number
   readonly days: number
   readonly seed: number
   readonly world: 'drift' | 'stationary'
