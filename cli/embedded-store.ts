@@ -6,7 +6,7 @@ import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { StateStore } from '../streams/state/state-store.ts'
 import { readSettings, type Settings, stateDirectory } from './settings.ts'
 
-/** One process works on an embedded log, so one partition serves it: replays and `rheo dev` make their topics so. */
+/** One process works on an embedded log, so one partition serves it: a replay makes its topics so. */
 export const EMBEDDED_PARTITIONS = 1
 
 /** Which scenario and folder a command works on. */

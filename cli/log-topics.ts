@@ -33,8 +33,7 @@ export async function topicInLog(log: EventLog, scenario: string, name: string):
   }
   const names = [...present.keys()].map((each) => shortName(scenario, each)).sort()
   throw new RheoError('TOPIC_MISSING', `the log has no topic "${name}"`, {
-    hint:
-      names.length > 0 ? `It has ${names.join(', ')}.` : 'It is still empty: run `rheo replay` first.',
+    hint: names.length > 0 ? `It has ${names.join(', ')}.` : 'It is still empty: run `rheo replay` first.',
   })
 }
 

@@ -26,8 +26,6 @@ const settingsSchema = z.strictObject({
   slice: duration.prefault('1s'),
   /** Records folded per commit: enough to hide the cost of a commit, few enough to keep latency low. */
   batchRecords: z.coerce.number().int().min(1).max(100_000).default(1000),
-  /** Payments per second that `rheo dev` generates: fast enough to watch, slow enough to read. */
-  rate: z.coerce.number().positive().max(100_000).default(50),
 })
 
 export type Settings = z.output<typeof settingsSchema>

@@ -7,7 +7,6 @@ Settings, each as a flag, in the environment, or in rheo.config.json (RHEO_CONFI
   state          folder of log and state                       RHEO_STATE           default .rheo/<scenario>
   slice          a replay's reaction time                      RHEO_SLICE           default 1s
   batchRecords   records folded per commit                     RHEO_BATCH_RECORDS   default 1000
-  rate           payments per second in \`rheo dev\`             RHEO_RATE            default 50
 
 Examples:
   rheo config print
