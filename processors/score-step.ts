@@ -15,8 +15,8 @@ export interface Scored {
   readonly event: Fields
   readonly eventTimeMs: number
   readonly features: Float64Array
-  /** Signed log-odds per feature of the first arm; valid only while the step runs. */
-  readonly contributions: Float64Array
+  /** The features that moved the first arm's log-odds most, the strongest first. */
+  readonly reasons: readonly { readonly feature: number; readonly contribution: number }[]
   readonly arms: readonly ArmScore[]
   readonly decision: Verdict
   readonly modelVersion: number
@@ -66,6 +66,8 @@ interface Waiting {
   arms: readonly ArmScore[]
   decision: Verdict
   modelVersion: number
+  /** Paired with a label that somebody gave: nothing more is kept than that it was. */
+  done: boolean
   /** null: not labelled yet. */
   truth: boolean | null
   labelTimeMs: number
@@ -80,11 +82,18 @@ interface Arm {
   changed: boolean
 }
 
+/** The source of labels that nobody gave: the horizon passed, so it counts as negative. */
+const CONCLUDED = 'horizon'
+const REASONS = 4
+const NO_ARMS: readonly ArmScore[] = []
+
 const VERDICTS: readonly Verdict[] = ['allow', 'review', 'challenge', 'block']
 
 /**
  * Scores an event with every arm, keeps the score with its features until the label comes, and pairs the two:
- * the learner gets the example as it was served, the entities get the label, and the outcome goes out.
+ * the learner gets the example as it was served, the entities get the label, and the outcome goes out. Without a label
+ * until the horizon it counts as negative, which a positive that comes later corrects. The first label that somebody
+ * gives is final: later ones are duplicates.
  */
 export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   const { features, policy, idField, amountField, truthField } = options
@@ -98,7 +107,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   const contributions = new Float64Array(features.names.length)
 
   function score(entry: Entry, state: Waiting, emit: Emit): void {
-    if (state.event !== null) return emit.duplicate(entry)
+    if (state.event !== null || state.done) return emit.duplicate(entry)
     const event = entry.body as Fields
     const vector = entry.features!.slice()
     features.computeEvent(event, vector)
@@ -115,12 +124,10 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     })
     const modelVersion = arms[0]!.scorer.version
     arms[0]!.scorer.contributions(vector, contributions)
+    const reasons = strongest(contributions, REASONS)
     const id = String(event[idField])
     const { eventTimeMs } = entry
-    options.emitScore(
-      { id, event, eventTimeMs, features: vector, contributions, arms: scores, decision, modelVersion },
-      emit,
-    )
+    options.emitScore({ id, event, eventTimeMs, features: vector, reasons, arms: scores, decision, modelVersion }, emit)
     Object.assign(state, { event, eventTimeMs, features: vector, arms: scores, decision, modelVersion })
     emit.timer(id, eventTimeMs + options.horizonMs)
     if (state.truth !== null) pair(id, state, false, emit)
@@ -148,14 +155,15 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       { id, eventTimeMs, labelTimeMs, truth, source, corrected, decision, modelVersion, arms: scores },
       emit,
     )
-    if (truth) state.features = null
+    if (source !== CONCLUDED)
+      Object.assign(state, { done: true, event: null, features: null, arms: NO_ARMS, source: '' })
   }
 
   function label(entry: Entry, state: Waiting, emit: Emit): void {
     const body = entry.body as Fields
     const truth = body[truthField] === true
     if (state.truth !== null) {
-      const correction = state.event !== null && truth && !state.truth && state.features !== null
+      const correction = state.source === CONCLUDED && truth && !state.truth
       if (!correction) return emit.duplicate(entry)
     }
     const corrected = state.truth !== null
@@ -166,7 +174,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
 
   function timer(entry: Entry, state: Waiting, emit: Emit): void {
     if (state.event === null || state.truth !== null) return emit.forget()
-    Object.assign(state, { truth: false, labelTimeMs: entry.eventTimeMs, source: 'horizon' })
+    Object.assign(state, { truth: false, labelTimeMs: entry.eventTimeMs, source: CONCLUDED })
     pair(entry.key, state, false, emit)
     emit.timer(entry.key, entry.eventTimeMs + options.correctionMs)
   }
@@ -200,12 +208,27 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   }
 }
 
+function strongest(contributions: Float64Array, count: number): { feature: number; contribution: number }[] {
+  const found: { feature: number; contribution: number }[] = []
+  for (let feature = 0; feature < contributions.length; feature++) {
+    const contribution = contributions[feature]!
+    const weight = Math.abs(contribution)
+    if (found.length === count && weight <= Math.abs(found[count - 1]!.contribution)) continue
+    let place = found.length
+    while (place > 0 && weight > Math.abs(found[place - 1]!.contribution)) place--
+    found.splice(place, 0, { feature, contribution })
+    if (found.length > count) found.pop()
+  }
+  return found
+}
+
 function unlabelled(): Waiting {
   return {
     event: null,
     eventTimeMs: 0,
     features: null,
-    arms: [],
+    arms: NO_ARMS,
+    done: false,
     decision: 'allow',
     modelVersion: 0,
     truth: null,
@@ -222,7 +245,7 @@ function encodeWaiting(state: Waiting, events: BodyCodec): Uint8Array {
   writeArms(writer, state.arms)
   writer.byte(VERDICTS.indexOf(state.decision))
   writer.varint(state.modelVersion)
-  writer.byte(state.truth === null ? 0 : state.truth ? 2 : 1)
+  writer.byte((state.truth === null ? 0 : state.truth ? 2 : 1) + (state.done ? 4 : 0))
   writer.float64(state.labelTimeMs)
   writer.text(state.source)
   return writer.take()
@@ -236,7 +259,8 @@ function decodeWaiting(bytes: Uint8Array, events: BodyCodec): Waiting {
   const arms = readArms(reader)
   const decision = VERDICTS[reader.byte()]!
   const modelVersion = reader.varint()
-  const truth = [null, false, true][reader.byte()]!
+  const flags = reader.byte()
+  const truth = [null, false, true][flags & 3]!
   return {
     event: event.length === 0 ? null : (events.decode(event) as Fields),
     eventTimeMs,
@@ -244,6 +268,7 @@ function decodeWaiting(bytes: Uint8Array, events: BodyCodec): Waiting {
     arms,
     decision,
     modelVersion,
+    done: flags > 3,
     truth,
     labelTimeMs: reader.float64(),
     source: reader.text(),

@@ -38,8 +38,8 @@ export interface Emit {
   feedback(stage: string, kind: string, key: string, eventTimeMs: number, body: unknown): void
   /** To every partition of a stage, without a watermark: model updates, settings. */
   broadcast(stage: string, kind: string, eventTimeMs: number, body: unknown): void
-  /** To one of the scenario's output topics (its short name, e.g. `scores`). */
-  output(topic: string, key: string, eventTimeMs: number, event: unknown): void
+  /** To one of the scenario's output topics (its short name, e.g. `scores`). `event` is pure; it runs where the event is needed. */
+  output(topic: string, key: string, eventTimeMs: number, event: () => object): void
   /** Folds an entry of kind TIMER with this key once the watermark reaches `atMs`. Several per key are kept apart by time. */
   timer(key: string, atMs: number): void
   /** Forgets the keyed state of the entry being folded. */

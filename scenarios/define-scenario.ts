@@ -152,17 +152,11 @@ function compileTopology(
         correctionMs: parseDurationMs(label.correction),
         eventCodec,
         emitScore: (scored, emit) =>
-          emit.output(
-            scenario.scores.topic.short,
-            scored.id,
-            scored.eventTimeMs,
+          emit.output(scenario.scores.topic.short, scored.id, scored.eventTimeMs, () =>
             scenario.scores.event(scored, scenario),
           ),
         emitOutcome: (labelled, emit) =>
-          emit.output(
-            scenario.outcomes.topic.short,
-            labelled.id,
-            labelled.labelTimeMs,
+          emit.output(scenario.outcomes.topic.short, labelled.id, labelled.labelTimeMs, () =>
             scenario.outcomes.event(labelled, scenario),
           ),
       }) as ReturnType<Stage['create']>,

@@ -1,14 +1,18 @@
 import type { EventCodec } from './codec/event-codec.ts'
 import type { Headers, LazyBytes, NewRecord } from './event-log/event-log.ts'
 
-/** An output event that becomes bytes only where an adapter stores or sends it. */
+/** An output event that is made, and becomes bytes, only where somebody needs it. */
 export class EventValue implements LazyBytes {
-  readonly event: object
+  readonly #make: () => object
   readonly #codec: EventCodec<object>
 
-  constructor(event: object, codec: EventCodec<object>) {
-    this.event = event
+  constructor(make: () => object, codec: EventCodec<object>) {
+    this.#make = make
     this.#codec = codec
+  }
+
+  get event(): object {
+    return this.#make()
   }
 
   bytes(): Uint8Array {

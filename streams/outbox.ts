@@ -97,13 +97,13 @@ export class Outbox implements Emit {
     for (const box of this.#edge(stage).boxes) box.push(feedbackEntry(kind, '', eventTimeMs, body))
   }
 
-  output(short: string, key: string, eventTimeMs: number, event: unknown): void {
+  output(short: string, key: string, eventTimeMs: number, event: () => object): void {
     const output = this.#outputs.get(short)
     if (output === undefined) throw new Error(`the topology has no output topic "${short}"`)
     this.counts[short] = (this.counts[short] ?? 0) + 1
     const partition = partitionOf(key, this.#topology.partitions)
     const about = { scenario: this.#topology.scenario, type: output.type }
-    const value = new EventValue(event as object, output.codec)
+    const value = new EventValue(event, output.codec)
     this.record(output.topic, partition, outputRecord(value, key, eventTimeMs, this.#clock(), about))
   }
 

@@ -54,7 +54,7 @@ function scoreEvent(scored: Scored, scenario: Scenario): Score {
     threshold: champion!.threshold,
     policyId: scenario.decide.id,
     ruleHits: [],
-    reasons: reasonsOf(names, scored.features, scored.contributions),
+    reasons: reasonsOf(names, scored),
     features,
     featureSetVersion: version,
     modelName: scenario.model.name,
