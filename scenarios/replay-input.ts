@@ -29,7 +29,7 @@ export interface GeneratedStream {
 
 const BATCH = 1_024
 /** 2026-01-01T00:00:00Z, a round date in the past. */
-const STREAM_START_MS = 1_767_225_600_000
+export const STREAM_START_MS = 1_767_225_600_000
 
 export async function* fileAdmissions(
   scenario: Scenario,

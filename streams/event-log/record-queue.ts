@@ -8,6 +8,33 @@ const MASK = CHUNK - 1
 
 type Chunk = (LogRecord | undefined)[]
 
+/** A record as it was given, at its offset: what an output record derives (headers, key) is not asked for before a reader does. */
+class HeldRecord implements LogRecord {
+  readonly offset: bigint
+  readonly #record: NewRecord
+
+  constructor(offset: bigint, record: NewRecord) {
+    this.offset = offset
+    this.#record = record
+  }
+
+  get key(): Uint8Array | null {
+    return this.#record.key
+  }
+
+  get value(): LogRecord['value'] {
+    return this.#record.value
+  }
+
+  get headers(): LogRecord['headers'] {
+    return this.#record.headers ?? NO_HEADERS
+  }
+
+  get timestampMs(): number {
+    return this.#record.timestampMs
+  }
+}
+
 /**
  * One partition of the memory log: a queue of records in chunks of 512. Appending and dropping cost O(1) amortised
  * and no copying, whatever the length; finding an offset costs O(1), or O(log n) once compaction has left gaps.
@@ -36,13 +63,7 @@ export class RecordQueue {
   }
 
   push(record: NewRecord): void {
-    this.#put({
-      offset: BigInt(this.end),
-      key: record.key,
-      value: record.value,
-      headers: record.headers ?? NO_HEADERS,
-      timestampMs: record.timestampMs,
-    })
+    this.#put(new HeldRecord(BigInt(this.end), record))
     this.end += 1
   }
 

@@ -36,11 +36,12 @@ export function tooLarge(topic: string, sizeBytes: number, limitBytes: number): 
   )
 }
 
-/** Key + value + headers; a lazy value counts 0 bytes, because its size is not known. */
+/** Key + value + headers; a record with a lazy value counts 0 bytes, because its size is not known. */
 export function recordSizeBytes(record: Pick<NewRecord, 'key' | 'value' | 'headers'>): number {
-  const { key, value } = record
-  const valueBytes = value instanceof Uint8Array ? value.byteLength : 0
-  return (key === null ? 0 : key.byteLength) + valueBytes + headersSizeBytes(record.headers)
+  const { value } = record
+  if (value !== null && !(value instanceof Uint8Array)) return 0
+  const { key } = record
+  return (key?.byteLength ?? 0) + (value?.byteLength ?? 0) + headersSizeBytes(record.headers)
 }
 
 /**
