@@ -1,8 +1,9 @@
-import { Encoder, type EncoderOptions, type SparseExample } from './encoder.ts'
+import type { EncoderOptions, SparseExample } from './encoder.ts'
 import type { FtrlSettings } from './ftrl.ts'
 import { FtrlWeights } from './ftrl-weights.ts'
 import type { ModelScorer } from './online-model.ts'
 import { decodeBaseline, decodeUpdate, encodeBaseline } from './online-model-update.ts'
+import type { SharedEncoding } from './shared-encoding.ts'
 
 /** How an FTRL model is made, apart from its features. */
 export interface FtrlModel {
@@ -19,15 +20,13 @@ export class FtrlModelScorer implements ModelScorer {
   /** float32 [features]: each feature's mean contribution. */
   #baseline: Float32Array
   #baselineChanged = false
-  readonly #encoder: Encoder
-  readonly #example: SparseExample
+  readonly #encoding: SharedEncoding
   readonly #weights: FtrlWeights
 
-  constructor(featureNames: readonly string[], model: FtrlModel) {
-    this.#encoder = new Encoder(featureNames, model.encoder)
-    this.#example = this.#encoder.createExample()
-    this.#weights = new FtrlWeights(this.#encoder.bits)
-    this.#baseline = new Float32Array(featureNames.length)
+  constructor(encoding: SharedEncoding) {
+    this.#encoding = encoding
+    this.#weights = new FtrlWeights(encoding.encoder.bits)
+    this.#baseline = new Float32Array(encoding.encoder.featureCount)
   }
 
   get version(): number {
@@ -39,18 +38,17 @@ export class FtrlModelScorer implements ModelScorer {
   }
 
   logit(features: Float64Array): number {
-    this.#encoder.encode(features, this.#example)
-    return this.#weights.logit(this.#example.indices, this.#example.values, this.#example.length)
+    const { indices, values, length } = this.#encoding.of(features)
+    return this.#weights.logit(indices, values, length)
   }
 
   contributions(features: Float64Array, out: Float64Array): void {
-    this.#encoder.encode(features, this.#example)
-    fillContributions(this.#example, this.#weights.weights, 1, 0, out)
+    fillContributions(this.#encoding.of(features), this.#weights.weights, 1, 0, out)
     for (let f = 0; f < out.length; f++) out[f]! -= this.#baseline[f]!
   }
 
   apply(update: Uint8Array): void {
-    const { version, baseline, delta } = decodeUpdate(update, this.#encoder.featureCount)
+    const { version, baseline, delta } = decodeUpdate(update, this.#encoding.encoder.featureCount)
     this.#weights.apply(delta)
     this.#version = version
     this.#baseline = baseline
@@ -72,7 +70,7 @@ export class FtrlModelScorer implements ModelScorer {
     this.#baselineChanged = false
     for (const [page, value] of pages) {
       if (page !== BASELINE_PAGE) continue
-      const { version, baseline } = decodeBaseline(value, this.#encoder.featureCount)
+      const { version, baseline } = decodeBaseline(value, this.#encoding.encoder.featureCount)
       this.#version = version
       this.#baseline = baseline
     }

@@ -3,6 +3,7 @@ import type { EncoderOptions } from './encoder.ts'
 import type { FtrlSettings } from './ftrl.ts'
 import { FtrlModelLearner } from './online-model-learner.ts'
 import { FtrlModelScorer } from './online-model-scorer.ts'
+import { SharedEncoding } from './shared-encoding.ts'
 
 /** A model that learns from every label: a learner somewhere, and scorers that follow it by its updates. */
 export interface OnlineModelSpec {
@@ -49,9 +50,16 @@ export interface FtrlModelOptions extends EncoderOptions, Partial<Omit<FtrlSetti
 export function ftrl(options: FtrlModelOptions = {}): OnlineModelSpec {
   const { name = 'ftrl', categorical = [], crosses = [], ...settings } = options
   const model = { encoder: { categorical, crosses }, settings: { ...DEFAULT_SETTINGS, ...settings } }
+  const encodings = new Map<string, SharedEncoding>()
+  const encodingOf = (featureNames: readonly string[]): SharedEncoding => {
+    const id = featureNames.join('\n')
+    const known = encodings.get(id) ?? new SharedEncoding(featureNames, model.encoder)
+    encodings.set(id, known)
+    return known
+  }
   return {
     name,
-    createScorer: (featureNames) => new FtrlModelScorer(featureNames, model),
+    createScorer: (featureNames) => new FtrlModelScorer(encodingOf(featureNames)),
     createLearner: (featureNames) => new FtrlModelLearner(featureNames, model),
   }
 }
