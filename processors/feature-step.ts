@@ -3,6 +3,7 @@ import type { AdmissionControl, SeenIds } from './features/admission.ts'
 import type { FeatureSet } from './features/compile.ts'
 import type { EntityPlan, EntityState } from './features/entity-plan.ts'
 import type { Emit, Entry, KeyedTable, Step } from './step.ts'
+import { VectorPool } from './vector-pool.ts'
 
 interface EntityFeatures {
   readonly features: EntityState
@@ -28,6 +29,8 @@ export interface FeatureStepOptions {
 /** Reads an entity's features from the events before, then lets the event into the state, and sends it on. */
 export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatures> {
   const { plan, features, mainKind, idField, admission, laterKeys, scoreStage } = options
+  const vectors = new VectorPool(features.names.length)
+  const unknown = new Float64Array(features.names.length).fill(Number.NaN)
   return {
     table: featureTable(plan, admission),
     resident: null,
@@ -42,8 +45,7 @@ export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatu
         if (verdict === 'late') return emit.late(entry)
         if (verdict === 'duplicate') return emit.duplicate(entry)
       }
-      const vector =
-        entry.features === null ? new Float64Array(features.names.length).fill(Number.NaN) : entry.features.slice()
+      const vector = vectors.copyOf(entry.features ?? unknown)
       plan.read(entity, event, tMs, watermarkMs, vector)
       plan.add(entity, mainKind, event, tMs, watermarkMs)
       const next = laterKeys.find((field) => event[field] != null)

@@ -6,6 +6,7 @@ import { sigmoid } from './learners/sigmoid.ts'
 import { type ArmScore, EXAMPLE, type Example, MODEL, type ModelUpdate, readArms, writeArms } from './model-update.ts'
 import type { Policy, PolicySettings, Verdict } from './policies/policy.ts'
 import { type BodyCodec, type Emit, type Entry, type Resident, type Step, TIMER } from './step.ts'
+import { VectorPool } from './vector-pool.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -105,11 +106,12 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     changed: false,
   }))
   const contributions = new Float64Array(features.names.length)
+  const vectors = new VectorPool(features.names.length)
 
   function score(entry: Entry, state: Waiting, emit: Emit): void {
     if (state.event !== null || state.done) return emit.duplicate(entry)
     const event = entry.body as Fields
-    const vector = entry.features!.slice()
+    const vector = vectors.copyOf(entry.features!)
     features.computeEvent(event, vector)
     features.computeDerived(vector)
     const amount = Number(event[amountField])
@@ -128,7 +130,12 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     const id = String(event[idField])
     const { eventTimeMs } = entry
     options.emitScore({ id, event, eventTimeMs, features: vector, reasons, arms: scores, decision, modelVersion }, emit)
-    Object.assign(state, { event, eventTimeMs, features: vector, arms: scores, decision, modelVersion })
+    state.event = event
+    state.eventTimeMs = eventTimeMs
+    state.features = vector
+    state.arms = scores
+    state.decision = decision
+    state.modelVersion = modelVersion
     emit.timer(id, eventTimeMs + options.horizonMs)
     if (state.truth !== null) pair(id, state, false, emit)
   }
@@ -155,8 +162,12 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       { id, eventTimeMs, labelTimeMs, truth, source, corrected, decision, modelVersion, arms: scores },
       emit,
     )
-    if (source !== CONCLUDED)
-      Object.assign(state, { done: true, event: null, features: null, arms: NO_ARMS, source: '' })
+    if (source === CONCLUDED) return
+    state.done = true
+    state.event = null
+    state.features = null
+    state.arms = NO_ARMS
+    state.source = ''
   }
 
   function label(entry: Entry, state: Waiting, emit: Emit): void {

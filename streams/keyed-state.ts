@@ -59,11 +59,14 @@ export class KeyedState<S> {
   use(key: string): S {
     let state = this.#young.get(key)
     if (state === undefined) {
-      state = this.#old.get(key)
+      if (this.#old.size > 0) {
+        state = this.#old.get(key)
+        this.#old.delete(key)
+      }
       if (state === undefined) {
         state = this.#table.create(key)
-        this.#forgotten.delete(key)
-      } else this.#old.delete(key)
+        if (this.#forgotten.size > 0) this.#forgotten.delete(key)
+      }
       this.#young.set(key, state)
     }
     if (this.#store !== null) this.#changed.add(key)
