@@ -11,7 +11,8 @@ export interface ReportData {
   readonly facts: readonly RunFact[]
   /** What went in and what came out of the replay. null: not known, the line is left out. */
   readonly flow: FlowCounts | null
-  readonly evaluation: Evaluation
+  /** null: nothing could be measured, as without labels. */
+  readonly evaluation: Evaluation | null
   /** Changes of the world, drawn as vertical marks. */
   readonly marks: readonly { readonly atMs: number; readonly label: string }[]
   /** Times of activity, drawn as bars under the curves; half-open. */
@@ -25,13 +26,15 @@ export interface RunFact {
   readonly value: string
 }
 
-/** input = scored + deadLetters + late + duplicates. */
+/** input = scored + deadLetters + late + duplicates + deleted, where nothing is lost or doubled. */
 export interface FlowCounts {
   readonly input: number
   readonly scored: number
   readonly deadLetters: number
   readonly late: number
   readonly duplicates: number
+  /** Rows withdrawn at their source (CDC): nothing to score. */
+  readonly deleted: number
 }
 
 /** What `createEvaluation` measures. */
