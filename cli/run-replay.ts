@@ -1,6 +1,8 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
+import { day } from '../scenarios/report/number-format.ts'
+import type { Evaluation } from '../scenarios/report/report-data.ts'
 import { plainSummary } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { pairInputs, type ReplayFlags } from './commands/replay.ts'
@@ -10,6 +12,7 @@ import { scenarioOf } from './scenario-argument.ts'
 import { readSettings } from './settings.ts'
 import { grouped, note, print, printJson, shownBytes, shownDuration, styled } from './terminal.ts'
 
+const DAY_MS = 86_400_000
 const DEMO_DIRECTORY = join('.rheo', 'demo')
 
 /** A year of events in slices of a second would drain millions of times: the demo reacts as fast as its labels need. */
@@ -33,6 +36,7 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   if (isDemo) rmSync(DEMO_DIRECTORY, { recursive: true, force: true })
   const stateDir = isDemo ? DEMO_DIRECTORY : (flags.state ?? null)
   const output = flags.output ?? (isDemo ? join(DEMO_DIRECTORY, 'scores.ndjson') : null)
+  const report = flags.report ?? (isDemo ? join(DEMO_DIRECTORY, 'report.html') : null)
   const bar = createProgressBar('records')
   const payments = flags.payments ?? (isDemo ? DEMO_PAYMENTS : DEFAULT_PAYMENTS)
   const isGenerated = inputs.length === 0
@@ -53,6 +57,7 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
       untilMs: flags.until ?? null,
       stateDir,
       output,
+      report,
       evaluateFromMs: flags.evaluateFrom ?? null,
       evaluateUntilMs: flags.evaluateUntil ?? null,
       batchRecords: settings.batchRecords,
@@ -68,8 +73,8 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
     bar.end()
   }
   if (!summary.flow.balanced) process.exitCode = exitCodes.failed
-  if (flags.json) return printJson({ scenario: name, output, state: stateDir, ...summary })
-  printSummary(summary, output, stateDir)
+  if (flags.json) return printJson({ scenario: name, output, report, state: stateDir, ...summary })
+  printSummary(summary, output, report, stateDir)
 }
 
 /** The generated stream starts at a fixed day: how far event time has come in it. */
@@ -77,13 +82,27 @@ let streamStartMs: number | null = null
 function streamFraction(atMs: number, days: number): number | null {
   if (!Number.isFinite(atMs)) return null
   streamStartMs ??= atMs
-  return (atMs - streamStartMs) / (days * 86_400_000)
+  return (atMs - streamStartMs) / (days * DAY_MS)
 }
 
-function printSummary(summary: ReplaySummary, output: string | null, stateDir: string | null): void {
+function measuredOn({ outcomes, fromMs, untilMs }: Evaluation, skippedWarmUpMs: number | null): string {
+  const stretch = `Measured on ${grouped(outcomes)} payments from ${day(fromMs)} to ${day(untilMs - 1)}`
+  if (skippedWarmUpMs === null) return `${stretch}.\n`
+  return `${stretch}, after the ${skippedWarmUpMs / DAY_MS} days in which the frozen arm learns too.\n`
+}
+
+function printSummary(
+  summary: ReplaySummary,
+  output: string | null,
+  report: string | null,
+  stateDir: string | null,
+): void {
   const { flow, evaluation } = summary
   if (evaluation === null) print('No quality measured: no labels, or labels of one kind only.')
-  else print(plainSummary(evaluation))
+  else {
+    print(measuredOn(evaluation, summary.skippedWarmUpMs))
+    print(plainSummary(evaluation).trimEnd())
+  }
   const sign = flow.balanced ? '=' : '≠'
   const parts = `${grouped(flow.scored)} scored + ${grouped(flow.deadLetters)} dead letters + ${grouped(flow.late)} late + ${grouped(flow.duplicates)} duplicates`
   const deleted = flow.deleted > 0 ? ` + ${grouped(flow.deleted)} deleted` : ''
@@ -95,6 +114,7 @@ function printSummary(summary: ReplaySummary, output: string | null, stateDir: s
   )
   if (output !== null)
     print(`scores   ${output}${summary.outputSha256 === null ? '' : `   sha256 ${summary.outputSha256.slice(0, 16)}…`}`)
+  if (report !== null) print(`report   ${report}`)
   if (stateDir === null) return
   print(`log      ${stateDir}   → rheo subscribe scores --state ${stateDir}`)
   if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls --state ${stateDir}`)

@@ -67,8 +67,6 @@ interface Waiting {
   arms: readonly ArmScore[]
   decision: Verdict
   modelVersion: number
-  /** Paired with a label that somebody gave: nothing more is kept than that it was. */
-  done: boolean
   /** null: not labelled yet. */
   truth: boolean | null
   labelTimeMs: number
@@ -94,7 +92,7 @@ const VERDICTS: readonly Verdict[] = ['allow', 'review', 'challenge', 'block']
  * Scores an event with every arm, keeps the score with its features until the label comes, and pairs the two:
  * the learner gets the example as it was served, the entities get the label, and the outcome goes out. Without a label
  * until the horizon it counts as negative, which a positive that comes later corrects. The first label that somebody
- * gives is final: later ones are duplicates.
+ * gives is final, and everything about the score is forgotten with it: a further one waits for a payment, in vain.
  */
 export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   const { features, policy, idField, amountField, truthField } = options
@@ -109,7 +107,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   const vectors = new VectorPool(features.names.length)
 
   function score(entry: Entry, state: Waiting, emit: Emit): void {
-    if (state.event !== null || state.done) return emit.duplicate(entry)
+    if (state.event !== null) return emit.duplicate(entry)
     const event = entry.body as Fields
     const vector = vectors.copyOf(entry.features!)
     features.computeEvent(event, vector)
@@ -162,12 +160,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       { id, eventTimeMs, labelTimeMs, truth, source, corrected, decision, modelVersion, arms: scores },
       emit,
     )
-    if (source === CONCLUDED) return
-    state.done = true
-    state.event = null
-    state.features = null
-    state.arms = NO_ARMS
-    state.source = ''
+    if (source !== CONCLUDED) emit.forget()
   }
 
   function label(entry: Entry, state: Waiting, emit: Emit): void {
@@ -239,7 +232,6 @@ function unlabelled(): Waiting {
     eventTimeMs: 0,
     features: null,
     arms: NO_ARMS,
-    done: false,
     decision: 'allow',
     modelVersion: 0,
     truth: null,
@@ -256,7 +248,7 @@ function encodeWaiting(state: Waiting, events: BodyCodec): Uint8Array {
   writeArms(writer, state.arms)
   writer.byte(VERDICTS.indexOf(state.decision))
   writer.varint(state.modelVersion)
-  writer.byte((state.truth === null ? 0 : state.truth ? 2 : 1) + (state.done ? 4 : 0))
+  writer.byte(state.truth === null ? 0 : state.truth ? 2 : 1)
   writer.float64(state.labelTimeMs)
   writer.text(state.source)
   return writer.take()
@@ -270,8 +262,7 @@ function decodeWaiting(bytes: Uint8Array, events: BodyCodec): Waiting {
   const arms = readArms(reader)
   const decision = VERDICTS[reader.byte()]!
   const modelVersion = reader.varint()
-  const flags = reader.byte()
-  const truth = [null, false, true][flags & 3]!
+  const truth = [null, false, true][reader.byte()]!
   return {
     event: event.length === 0 ? null : (events.decode(event) as Fields),
     eventTimeMs,
@@ -279,7 +270,6 @@ function decodeWaiting(bytes: Uint8Array, events: BodyCodec): Waiting {
     arms,
     decision,
     modelVersion,
-    done: flags > 3,
     truth,
     labelTimeMs: reader.float64(),
     source: reader.text(),

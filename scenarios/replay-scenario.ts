@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
 import { dlqTopic, lateTopic } from '../schemas/topics.ts'
@@ -13,8 +13,16 @@ import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Scenario } from './define-scenario.ts'
 import { type EventLines, openEventLines } from './event-lines.ts'
 import { TARGET_FPR } from './fraud/fraud.ts'
-import { type FileInput, fileAdmissions, type GeneratedStream, generatedAdmissions } from './replay-input.ts'
+import {
+  type FileInput,
+  fileAdmissions,
+  type GeneratedStream,
+  generatedAdmissions,
+  STREAM_START_MS,
+} from './replay-input.ts'
+import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
+import { renderReport } from './report/render-report.ts'
 import type { Evaluation, FlowCounts } from './report/report-data.ts'
 
 export interface ReplayOptions {
@@ -29,6 +37,9 @@ export interface ReplayOptions {
   readonly stateDir: string | null
   /** Scores as NDJSON, one a line; `.gz` compresses. */
   readonly output: string | null
+  /** Where to write the report, one HTML file; null: none. */
+  readonly report: string | null
+  /** null: the beginning; for the generated stream, the end of the frozen arms' warm-up. */
   readonly evaluateFromMs: number | null
   readonly evaluateUntilMs: number | null
   readonly batchRecords: number
@@ -40,9 +51,11 @@ export interface ReplayOptions {
 }
 
 export interface ReplaySummary {
-  readonly flow: FlowCounts & { readonly balanced: boolean; readonly labels: number; readonly deleted: number }
+  readonly flow: FlowCounts & { readonly balanced: boolean; readonly labels: number }
   /** null when the stretch holds no fraud, or nothing else. */
   readonly evaluation: Evaluation | null
+  /** The head of the generated stream that was left out of the evaluation, event time; null: nothing was. */
+  readonly skippedWarmUpMs: number | null
   /** SHA-256 of the output lines; null without an output. */
   readonly outputSha256: string | null
   readonly elapsedMs: number
@@ -57,6 +70,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   const { scenario, stateDir } = options
   const startedMs = performance.now()
   if (stateDir !== null) mkdirSync(stateDir, { recursive: true })
+  if (options.report !== null) mkdirSync(dirname(options.report), { recursive: true })
   const log = stateDir === null ? createMemoryLog() : openSqliteLog(join(stateDir, 'log.sqlite'))
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
   const lines = options.output === null ? null : openEventLines(options.output)
@@ -102,7 +116,8 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const refusedRows = deadLetters - Math.min(deadLetters, counts.rejected)
     const input = (await since(payments)) + refusedRows
     const elapsedMs = performance.now() - startedMs
-    return {
+    const skippedWarmUpMs = skippedOf(options)
+    const summary: ReplaySummary = {
       flow: {
         input,
         scored: reader.scores,
@@ -113,12 +128,17 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
         labels: await since(scenario.label.topic.name),
         balanced: input === reader.scores + deadLetters + late + duplicates + counts.deleted,
       },
-      evaluation: measure(evaluation, options),
+      evaluation: measure(evaluation, options, skippedWarmUpMs),
+      skippedWarmUpMs,
       outputSha256,
       elapsedMs,
       paymentsPerSecond: (reader.scores / elapsedMs) * 1_000,
       peakRssBytes: process.resourceUsage().maxRSS * 1_024,
     }
+    if (options.report !== null) {
+      writeFileSync(options.report, renderReport(replayReport(options, summary)))
+    }
+    return summary
   } finally {
     await log.close()
     await store?.close()
@@ -193,9 +213,19 @@ function evaluated(outcome: Outcome, scenario: Scenario): Parameters<EvaluationC
   return { paymentId: outcome.paymentId, eventTimeMs: outcome.eventTime, label: outcome.fraud, arms }
 }
 
-function measure(evaluation: EvaluationCollector, options: ReplayOptions): Evaluation | null {
+function skippedOf({ scenario, inputs, stream, evaluateFromMs }: ReplayOptions): number | null {
+  if (inputs.length > 0 || evaluateFromMs !== null) return null
+  return warmUpMs(scenario, stream) || null
+}
+
+function measure(
+  evaluation: EvaluationCollector,
+  options: ReplayOptions,
+  skippedWarmUpMs: number | null,
+): Evaluation | null {
+  const fromMs = skippedWarmUpMs === null ? options.evaluateFromMs : STREAM_START_MS + skippedWarmUpMs
   const window = {
-    ...(options.evaluateFromMs === null ? {} : { fromMs: options.evaluateFromMs }),
+    ...(fromMs === null ? {} : { fromMs }),
     ...(options.evaluateUntilMs === null ? {} : { untilMs: options.evaluateUntilMs }),
   }
   try {

@@ -10,6 +10,7 @@ export interface ReplayFlags {
   readonly output?: string
   readonly slice?: string
   readonly until?: number
+  readonly report?: string
   readonly evaluateFrom?: number
   readonly evaluateUntil?: number
   readonly state?: string
@@ -52,7 +53,8 @@ export function define(command: Command): void {
     .option('--state <dir>', 'keep log, state and models here; called again, goes on where it stopped')
     .optionsGroup('Results:')
     .option('--output <file>', 'scores as NDJSON, one a line; .gz compresses')
-    .option('--evaluate-from <time>', 'measure payments from here', momentMs)
+    .option('--report <file>', 'how good the scores were, as one HTML page')
+    .option('--evaluate-from <time>', 'measure payments from here (built-in stream: from day 30 on)', momentMs)
     .option('--evaluate-until <time>', 'measure payments before this', momentMs)
     .option('--json', 'the summary as one JSON document')
     .addHelpText('after', help)

@@ -47,26 +47,27 @@ function measured({ fromMs, untilMs, outcomes, frauds, corrections }: Evaluation
 function quality(data: ReportData, evaluation: Evaluation): Markup {
   const { arms } = evaluation
   const styles = armStyles(arms.map(({ name }) => name))
+  const marks = visibleMarks(data, evaluation)
   return html`${verdict(evaluation)}
 <section aria-labelledby="recall"><h2 id="recall">Fraud found, week by week</h2>
-<p>Recall at the threshold that was live at that moment. Numbers mark changes of the world${data.spans.length > 0 ? '; the bars show when each attack was active' : ''}.</p>
+<p>Recall at the threshold that was live at that moment.${marks.length > 0 ? ' Numbers mark changes of the world.' : ''}${data.spans.length > 0 ? ' Bars show when each attack was active.' : ''}</p>
 ${key(styles)}
 ${scrollable('Recall per week', recallChart(data, evaluation))}
-${marksList(visibleMarks(data, evaluation))}</section>
+${marksList(marks)}</section>
 <section aria-labelledby="fpr"><h2 id="fpr">False alarms, week by week</h2>
 <p>${inBand(data, evaluation, styles)}</p>
 ${key(styles, [], bandKey(data, evaluation))}
 ${scrollable('False-positive rate per week', falsePositiveChart(data, evaluation))}</section>
 <div class="pair">
 <section aria-labelledby="pr"><h2 id="pr">Precision over recall</h2>
-<p>Higher is better. Rings: the live threshold.</p>
+<p>Higher is better. Rings: the live threshold. Figures: average precision.</p>
 ${key(
   styles,
   arms.map(({ averagePrecision }) => decimal(averagePrecision, 3)),
 )}
 ${precisionRecallChart(evaluation)}</section>
 <section aria-labelledby="cal"><h2 id="cal">Calibration: observed over predicted</h2>
-<p>On the diagonal, what was predicted happened.</p>
+<p>On the diagonal, what was predicted happened. Figures: calibration error.</p>
 ${key(
   styles,
   arms.map(({ calibrationError }) => decimal(calibrationError, 5)),

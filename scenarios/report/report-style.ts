@@ -14,6 +14,7 @@ section{background:var(--card);border-radius:14px;padding:22px 26px;margin:0 0 1
 section>p,figcaption{color:var(--soft);margin:2px 0 12px}
 .verdict{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,430px);gap:20px 36px;align-items:center;border-top:4px solid var(--subject)}
 .verdict p{margin:0 0 10px;color:var(--ink)}
+.verdict b{white-space:nowrap}
 .verdict .figure{margin:6px 0 0;font-size:19px;color:var(--soft)}
 .verdict .figure strong{font-size:54px;line-height:1.1;font-weight:700;letter-spacing:-.03em;color:var(--subject);margin-right:6px}
 .verdict .interval{color:var(--soft)}
@@ -51,7 +52,8 @@ svg .attack-name{font-size:11px;fill:var(--ink)}
 .key{display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;margin:0 0 8px;padding:0;font-size:14px;color:var(--soft)}
 .key svg{display:inline-block;width:34px;height:12px;margin-right:7px;min-width:0}
 .marks{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:3px 20px;margin:12px 0 0;padding:0;list-style:none;font-size:14px;color:var(--soft)}
-.marks b{display:inline-block;width:18px;height:18px;line-height:18px;margin-right:7px;border-radius:50%;background:var(--mark);color:var(--card);font-size:11px;text-align:center}
+.marks li{padding-left:27px;text-indent:-27px}
+.marks b{text-indent:0;display:inline-block;width:18px;height:18px;line-height:18px;margin-right:9px;border-radius:50%;background:var(--mark);color:var(--card);font-size:11px;text-align:center}
 table{border-collapse:collapse;width:100%}
 th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 thead th{color:var(--soft);font-weight:500}

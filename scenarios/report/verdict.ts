@@ -21,7 +21,7 @@ function compared(evaluation: Evaluation, comparison: ArmComparison): Markup {
 <h2 id="verdict">${headline(atTarget.difference, candidate, reference)}</h2>
 <p class="figure"><strong>${points(atTarget.difference.value)}</strong> points of recall</p>
 <p class="interval">${range(atTarget.difference)}, ${percent(comparison.confidence, 0)} interval, at ${rate} false positives</p>
-<p>${sentence(candidate)} finds <b>${percent(atTarget.candidate.value)}</b> of the fraud, ${reference} <b>${percent(atTarget.reference.value)}</b>. Even where ${reference} may raise more false alarms (${percent(laxFpr)} against ${rate}), the difference is ${points(atLowerFpr.difference.value)} points (${range(atLowerFpr.difference)}).</p>
+<p>${sentence(candidate)} finds <b>${percent(atTarget.candidate.value)}</b> of the fraud, ${reference} <b>${percent(atTarget.reference.value)}</b>. Where ${reference} may raise more false alarms (${percent(laxFpr)} against ${rate}), the difference is ${points(atLowerFpr.difference.value)} points (${range(atLowerFpr.difference)}).</p>
 <p class="zh" lang="zh-Hans">${chinese(evaluation, comparison)}</p>
 </div>
 ${intervals(comparison, rate)}
