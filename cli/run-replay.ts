@@ -35,7 +35,7 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   const { settings } = readSettings({ slice: flags.slice ?? (isDemo ? DEMO_SLICE : undefined) })
   if (isDemo) rmSync(DEMO_DIRECTORY, { recursive: true, force: true })
   const stateDir = isDemo ? DEMO_DIRECTORY : (flags.state ?? null)
-  const output = flags.output ?? (isDemo ? join(DEMO_DIRECTORY, 'scores.ndjson') : null)
+  const output = flags.output ?? null
   const report = flags.report ?? (isDemo ? join(DEMO_DIRECTORY, 'report.html') : null)
   const bar = createProgressBar('records')
   const payments = flags.payments ?? (isDemo ? DEMO_PAYMENTS : DEFAULT_PAYMENTS)
@@ -116,6 +116,7 @@ function printSummary(
     print(`scores   ${output}${summary.outputSha256 === null ? '' : `   sha256 ${summary.outputSha256.slice(0, 16)}…`}`)
   if (report !== null) print(`report   ${report}`)
   if (stateDir === null) return
-  print(`log      ${stateDir}   → rheo subscribe scores --state ${stateDir}`)
+  print(`scores   rheo subscribe scores --state ${stateDir}`)
+  print(`one      rheo explain PAYMENT_ID --state ${stateDir}`)
   if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls --state ${stateDir}`)
 }
