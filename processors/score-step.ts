@@ -213,17 +213,19 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
 }
 
 function strongest(contributions: Float64Array, count: number): { feature: number; contribution: number }[] {
-  const found: { feature: number; contribution: number }[] = []
+  const features = new Array<number>(count).fill(-1)
+  let found = 0
+  let least = 0
   for (let feature = 0; feature < contributions.length; feature++) {
-    const contribution = contributions[feature]!
-    const weight = Math.abs(contribution)
-    if (found.length === count && weight <= Math.abs(found[count - 1]!.contribution)) continue
-    let place = found.length
-    while (place > 0 && weight > Math.abs(found[place - 1]!.contribution)) place--
-    found.splice(place, 0, { feature, contribution })
-    if (found.length > count) found.pop()
+    const weight = Math.abs(contributions[feature]!)
+    if (!(weight > least)) continue
+    let place = found < count ? found++ : count - 1
+    for (; place > 0 && weight > Math.abs(contributions[features[place - 1]!]!); place--)
+      features[place] = features[place - 1]!
+    features[place] = feature
+    if (found === count) least = Math.abs(contributions[features[count - 1]!]!)
   }
-  return found
+  return features.slice(0, found).map((feature) => ({ feature, contribution: contributions[feature]! }))
 }
 
 function unlabelled(): Waiting {

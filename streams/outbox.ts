@@ -143,6 +143,7 @@ export class Outbox implements Emit {
   /** Tells the partitions that got nothing lately how far event time has come. Depends on entries alone, not on batches. */
   announce(): void {
     const watermarkMs = this.watermarkMs
+    if (watermarkMs === Number.NEGATIVE_INFINITY) return
     for (const { announcedMs, boxes } of this.#forward) {
       for (let p = 0; p < boxes.length; p++) {
         if (watermarkMs - announcedMs![p]! < this.#topology.announceEveryMs) continue

@@ -4,6 +4,7 @@ import { Intake } from './intake.ts'
 import { KeyedState } from './keyed-state.ts'
 import { type Counts, Outbox } from './outbox.ts'
 import { unpack } from './packing.ts'
+import { recoveryPoint } from './recovery-point.ts'
 import type { StateChanges, StatePut, StateStore, TaskState } from './state/state-store.ts'
 import { Timers } from './timers.ts'
 import type { Stage, Topology } from './topology.ts'
@@ -84,6 +85,7 @@ export class Task {
     const task = new Task(topology, number, log, writer, state, options)
     await task.#restore()
     await task.#recover()
+    task.#pendAll()
     return task
   }
 
@@ -213,26 +215,37 @@ export class Task {
   }
 
   async #recover(): Promise<void> {
-    const stored = this.#state?.positions
     const until = new Map<string, bigint>()
-    for (const source of this.#topology.sources) {
-      const committed = (await this.#writer.committed(source.topic, this.number)) ?? 0n
-      until.set(source.topic, committed)
-      this.#intake.seek(source.topic, stored?.get(source.topic) ?? 0n)
+    for (const { topic } of this.#topology.sources) {
+      const { from, committed } = await this.#progress(topic)
+      until.set(topic, committed)
+      this.#intake.seek(topic, from)
     }
     while ((await this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, until)) > 0)
       this.#intakeOutbox.take()
     this.#intakeOutbox.take()
     for (const running of this.#stages) {
-      const { topic } = running.stage
-      const committed = (await this.#writer.committed(topic, this.number)) ?? 0n
-      running.next = stored?.get(topic) ?? 0n
+      const { from, committed } = await this.#progress(running.stage.topic)
+      running.next = from
       while (running.next < committed) {
         if ((await this.#foldStage(running, committed)) === 0) break
         running.outbox.take()
       }
     }
     this.#dirty = true
+  }
+
+  /** Whoever ran this task before may have left records unread anywhere. */
+  #pendAll(): void {
+    this.#options.pending?.add(pendingKey('intake', this.number))
+    for (const { stage } of this.#stages) this.#options.pending?.add(pendingKey(stage.topic, this.number))
+  }
+
+  async #progress(topic: string): Promise<{ readonly from: bigint; readonly committed: bigint }> {
+    const committed = await this.#writer.committed(topic, this.number)
+    const stored = this.#state?.positions.get(topic)
+    const from = await recoveryPoint(this.#log, topic, this.number, { stored, committed })
+    return { from, committed: committed ?? 0n }
   }
 
   #changes(): StateChanges {
@@ -260,7 +273,7 @@ export class Task {
       watermarkMs = Math.min(watermarkMs, running.watermarks.currentMs)
     }
     const run: SavedRun = {
-      counts: this.counts,
+      counts: sortedByName(this.counts),
       intakeWatermarkMs: this.#intake.watermarkMs === Number.NEGATIVE_INFINITY ? null : this.#intake.watermarkMs,
       intakeAnnouncedMs: this.#intakeOutbox.announcedMs(),
       stages,
@@ -324,6 +337,11 @@ interface SavedRun {
     string,
     { watermarksMs: readonly (number | null)[]; announcedMs: ReturnType<Outbox['announcedMs']> }
   >
+}
+
+/** So that equal counts are equal bytes, in whichever order they began. */
+function sortedByName(counts: Counts): Counts {
+  return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))) as Counts
 }
 
 /** The channels of all tasks that send to a stage with a watermark. */

@@ -16,8 +16,9 @@ interface Page {
  */
 export class Timers {
   readonly #buckets = new Map<number, Page[]>()
-  /** The buckets that hold timers, ascending. New ones mostly go to the end. */
-  readonly #order: number[] = []
+  /** The buckets that hold timers, ascending from #head on. New ones mostly go to the end. */
+  #order: number[] = []
+  #head = 0
   #earliestMs = Number.POSITIVE_INFINITY
   readonly #changed = new Set<Page>()
   readonly #gone = new Set<string>()
@@ -51,8 +52,8 @@ export class Timers {
     if (watermarkMs < this.#earliestMs) return []
     const due: { key: string; atMs: number }[] = []
     const lastBucket = Math.floor(watermarkMs / BUCKET_MS)
-    while (this.#order[0] !== undefined && this.#order[0] <= lastBucket) {
-      const bucket = this.#order.shift()!
+    while (this.#head < this.#order.length && this.#order[this.#head]! <= lastBucket) {
+      const bucket = this.#order[this.#head++]!
       const kept: { key: string; atMs: number }[] = []
       for (const page of this.#buckets.get(bucket)!) {
         page.keys.forEach((key, i) => {
@@ -74,7 +75,8 @@ export class Timers {
   keysUntil(watermarkMs: number): string[] {
     const keys: string[] = []
     if (watermarkMs < this.#earliestMs) return keys
-    for (const bucket of this.#order) {
+    for (let place = this.#head; place < this.#order.length; place++) {
+      const bucket = this.#order[place]!
       if (bucket * BUCKET_MS > watermarkMs) break
       for (const page of this.#buckets.get(bucket)!)
         keys.push(...page.keys.filter((_, i) => page.atMs[i]! <= watermarkMs))
@@ -83,14 +85,19 @@ export class Timers {
   }
 
   #enqueue(bucket: number): void {
+    if (this.#head > 4_096 && this.#head * 2 > this.#order.length) {
+      this.#order = this.#order.slice(this.#head)
+      this.#head = 0
+    }
     let place = this.#order.length
-    while (place > 0 && this.#order[place - 1]! > bucket) place--
-    this.#order.splice(place, 0, bucket)
+    while (place > this.#head && this.#order[place - 1]! > bucket) place--
+    if (place === this.#order.length) this.#order.push(bucket)
+    else this.#order.splice(place, 0, bucket)
   }
 
   #findEarliest(): number {
     let earliest = Number.POSITIVE_INFINITY
-    const first = this.#order[0]
+    const first = this.#order[this.#head]
     if (first === undefined) return earliest
     for (const page of this.#buckets.get(first)!) for (const at of page.atMs) if (at < earliest) earliest = at
     return earliest

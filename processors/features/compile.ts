@@ -94,8 +94,13 @@ export function compileFeatures(declarations: readonly FeatureDeclaration[], opt
       for (const feature of event) out[feature.slot] = feature.compute(body)
     },
     computeDerived(vector) {
-      for (const feature of derived)
-        vector[feature.slot] = feature.derive(...feature.inputs.map((slot) => vector[slot]!))
+      for (const { slot, inputs, derive } of derived) {
+        // Most have two or three inputs: no array for those.
+        const [a, b, c] = inputs as readonly [number, number, number]
+        if (inputs.length === 2) vector[slot] = derive(vector[a]!, vector[b]!)
+        else if (inputs.length === 3) vector[slot] = derive(vector[a]!, vector[b]!, vector[c]!)
+        else vector[slot] = derive(...inputs.map((input) => vector[input]!))
+      }
     },
   }
 }

@@ -1,0 +1,126 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { RheoError } from '../schemas/errors.ts'
+import type { EventLog, MaybePromise } from './event-log/event-log.ts'
+import { Task } from './run-task.ts'
+import type { StateStore } from './state/state-store.ts'
+import type { Topology } from './topology.ts'
+
+/** What one pass over the stages did. */
+export interface LivePass {
+  /** Records and entries folded; 0 while nothing comes in. */
+  readonly folded: number
+  readonly tasks: readonly Task[]
+  /** 'draining' after the abort: nothing new should be appended. */
+  readonly phase: 'running' | 'draining'
+}
+
+export interface LivePlan {
+  readonly topology: Topology
+  readonly log: EventLog
+  readonly store: StateStore
+  /** Its abort drains and ends the run. */
+  readonly signal: AbortSignal
+  /** Processing time, milliseconds since 1970. */
+  readonly clock: () => number
+  readonly batchRecords: number
+  /** State is written with its positions this often, processing time. Default 1,000. */
+  readonly flushEveryMs?: number
+  /** A sooner flush once so many keys have changed, because a long one holds up the scores behind it. Default 2,000. */
+  readonly flushKeys?: number
+  /** How long a pass waits for records that nobody announces. Default 20. */
+  readonly idleMs?: number
+  /** After the abort, how long to go on folding what others keep appending. Default 5,000. */
+  readonly drainMs?: number
+  /** After every pass: its results are durable and readable. It may read from and append to the same log. */
+  onPass?(pass: LivePass): MaybePromise<void>
+  /** A retryable failure: the run starts again from its checkpoint after a pause. */
+  onRetry?(error: RheoError, attempt: number): void
+}
+
+/** Retries without a flush in between, with pauses of 0.1, 0.2, … 3.2 s: about 6 s in all. */
+const MOST_RETRIES = 6
+const FIRST_PAUSE_MS = 100
+/** Retention and compaction, processing time. */
+const CLEAN_EVERY_MS = 3_600_000
+
+/**
+ * Runs all tasks of a topology in this process until `signal` aborts, then drains and flushes. Each pass takes a bounded
+ * batch through every stage and makes it durable at once, so a record's score is readable when its pass ends.
+ *
+ * What cannot be retried is thrown: FENCED when another process took the scenario over. A retryable failure throws away
+ * what is in memory and starts from the checkpoint, as after a crash; so does a process that is started again.
+ */
+export async function runLive(plan: LivePlan): Promise<void> {
+  let retries = 0
+  for (;;) {
+    try {
+      return await runUntilAbort(plan, () => {
+        retries = 0
+      })
+    } catch (error) {
+      if (!(error instanceof RheoError)) throw error
+      if (error.code === 'FENCED') throw takenOver(plan.topology.scenario, error)
+      if (!error.retryable || retries === MOST_RETRIES) throw error
+      plan.onRetry?.(error, ++retries)
+      await sleep(FIRST_PAUSE_MS * 2 ** (retries - 1))
+    }
+  }
+}
+
+async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void> {
+  const { log, signal, clock } = plan
+  const { flushEveryMs = 1_000, flushKeys = 2_000, idleMs = 20, drainMs = 5_000 } = plan
+  const tasks = await startTasks(plan)
+  let flushedMs = clock()
+  let cleanedMs = clock()
+  let drainUntilMs: number | null = null
+
+  const flush = async (): Promise<void> => {
+    for (const task of tasks) await task.flush()
+    flushedMs = clock()
+    flushed()
+  }
+
+  for (;;) {
+    if (signal.aborted) drainUntilMs ??= clock() + drainMs
+    const folded = await pass(log, tasks)
+    await plan.onPass?.({ folded, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
+    if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
+    if (clock() - flushedMs >= flushEveryMs || tasks.some((task) => task.unflushedKeys >= flushKeys)) await flush()
+    if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
+      cleanedMs = clock()
+      await log.clean(cleanedMs)
+    }
+    // Signals and timers get their turn after every pass, however much there is to do.
+    if (folded === 0) await log.changed(idleMs)
+    else await nextTurn()
+  }
+  await flush()
+}
+
+async function startTasks({ topology, log, store, clock, batchRecords }: LivePlan): Promise<readonly Task[]> {
+  const tasks: Task[] = []
+  for (let number = 0; number < topology.partitions; number++) {
+    tasks.push(await Task.start(topology, number, log, store, { clock, batchRecords, pending: null }))
+  }
+  return tasks
+}
+
+/** Once through the stages in the order in which records flow, all of it durable together. Returns how much was folded. */
+async function pass(log: EventLog, tasks: readonly Task[]): Promise<number> {
+  const stages = Math.max(...tasks.map((task) => task.stageCount))
+  return log.together(async () => {
+    let folded = 0
+    for (let stage = 0; stage < stages; stage++) {
+      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage)
+    }
+    return folded
+  })
+}
+
+function takenOver(scenario: string, cause: RheoError): RheoError {
+  return new RheoError('FENCED', `another process took over the scenario "${scenario}" on this log`, {
+    cause,
+    hint: 'One process at a time runs a scenario: stop the other one, or give this one its own folder with --state.',
+  })
+}
