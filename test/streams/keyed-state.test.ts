@@ -1,0 +1,123 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { KeyedTable } from '../../processors/step.ts'
+import { KeyedState } from '../../streams/keyed-state.ts'
+import { createMemoryStateStore } from '../../streams/state/memory.ts'
+import type { TaskState } from '../../streams/state/state-store.ts'
+
+interface Sum {
+  sum: number
+  lastMs: number
+}
+
+const KEEP_MS = 2 * 86_400_000
+
+/** A sum that means nothing any more two days after it was last added to. */
+const table: KeyedTable<Sum> = {
+  create: () => ({ sum: 0, lastMs: Number.NEGATIVE_INFINITY }),
+  encode: ({ sum, lastMs }) => Buffer.from(JSON.stringify([sum, lastMs])),
+  decode: (bytes) => {
+    const [sum, lastMs] = JSON.parse(Buffer.from(bytes).toString()) as [number, number]
+    return { sum, lastMs }
+  },
+  expiresAtMs: ({ lastMs }) => lastMs + KEEP_MS,
+}
+
+function addTo(state: Sum, amount: number, atMs: number): number {
+  if (state.lastMs + KEEP_MS < atMs) state.sum = 0
+  state.sum += amount
+  state.lastMs = atMs
+  return state.sum
+}
+
+async function flush(keyed: KeyedState<Sum>, store: TaskState, watermarkMs: number): Promise<void> {
+  await store.flush({ positions: new Map([['topic', 1n]]), ...keyed.takeChanges(), watermarkMs })
+  keyed.trim(watermarkMs)
+}
+
+const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', '__proto__')
+const move = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      what: fc.constant('add' as const),
+      key,
+      amount: fc.integer({ min: 1, max: 9 }),
+      laterMs: fc.constantFrom(0, 1_000, 86_400_000, 3 * 86_400_000),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('forget' as const), key }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant('flush' as const) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('flush and restart' as const) }) },
+)
+
+test.each([1, 2, 100])(
+  'in front of a store, with %i keys in memory, states are those of a plain map',
+  async (maxKeys) => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(move, { maxLength: 80 }), async (moves) => {
+        const states = createMemoryStateStore()
+        let store = await states.acquire('task')
+        let keyed = new KeyedState(table, 'sums', store, maxKeys)
+        const plain = new Map<string, Sum>()
+        let nowMs = 0
+        for (const step of moves) {
+          switch (step.what) {
+            case 'add': {
+              nowMs += step.laterMs
+              await keyed.load([step.key, step.key])
+              const expected = plain.get(step.key) ?? table.create(step.key)
+              plain.set(step.key, expected)
+              expect(addTo(keyed.use(step.key), step.amount, nowMs)).toBe(addTo(expected, step.amount, nowMs))
+              break
+            }
+            case 'forget':
+              await keyed.load([step.key])
+              keyed.forget(step.key)
+              plain.delete(step.key)
+              break
+            case 'flush':
+              await flush(keyed, store, nowMs)
+              break
+            case 'flush and restart':
+              await flush(keyed, store, nowMs)
+              store = await states.acquire('task')
+              keyed = new KeyedState(table, 'sums', store, maxKeys)
+          }
+        }
+        await flush(keyed, store, nowMs)
+        const stored = new Map(await store.scan('sums'))
+        for (const [name, state] of plain) {
+          if (table.expiresAtMs(state)! < nowMs) continue
+          expect(Buffer.from(stored.get(name)!).toString()).toBe(Buffer.from(table.encode(state)).toString())
+        }
+        for (const name of stored.keys()) expect(plain.has(name)).toBe(true)
+      }),
+    )
+  },
+)
+
+test('memory is bounded: keys not used lately leave it, and come back from the store', async () => {
+  const store = await createMemoryStateStore().acquire('task')
+  const keyed = new KeyedState(table, 'sums', store, 10)
+  for (let i = 0; i < 100; i++) {
+    addTo(keyed.use(`k${i}`), i, 0)
+    await flush(keyed, store, 0)
+  }
+  const held = Array.from({ length: 100 }, (_, i) => `k${i}`).filter((name) => keyed.peek(name) !== undefined)
+  expect(held.length).toBeLessThanOrEqual(20)
+  expect(keyed.whole).toBe(false)
+  await keyed.load(['k3'])
+  expect(keyed.use('k3').sum).toBe(3)
+})
+
+test('without a store all states stay in memory, and nothing is to be written', () => {
+  const keyed = new KeyedState(table, 'sums', null, 2)
+  for (let i = 0; i < 10; i++) addTo(keyed.use(`k${i}`), i, 0)
+  keyed.trim(0)
+  expect(keyed.peek('k9')?.sum).toBe(9)
+  expect(keyed.peek('k0')?.sum).toBe(0)
+  expect(keyed.changes).toBe(0)
+  keyed.trim(10 * KEEP_MS)
+  expect(keyed.peek('k0')).toBeUndefined()
+})
