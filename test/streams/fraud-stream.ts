@@ -135,6 +135,7 @@ export async function storedState(store: StateStore, task = 0): Promise<Record<s
   const { stages } = JSON.parse(text) as { stages: Record<string, { watermarksMs: number[] }> }
   const hex = (value: Uint8Array): string => Buffer.from(value).toString('hex')
   for (const stage of topology.stages) {
+    if (stages[stage.name] === undefined) continue
     const watermarkMs = Math.min(...stages[stage.name]!.watermarksMs)
     for (const table of [`${stage.name}/timers`, `${stage.name}/resident`]) {
       for (const [key, value] of await state.scan(table)) found[`${table} ${key}`] = hex(value)

@@ -4,6 +4,7 @@ import { fraud } from '../../scenarios/fraud/fraud.ts'
 import { RheoError } from '../../schemas/errors.ts'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { createMemoryLog } from '../../streams/event-log/memory.ts'
+import { partitionOf } from '../../streams/partition.ts'
 import { Task } from '../../streams/run-task.ts'
 import { createMemoryStateStore } from '../../streams/state/memory.ts'
 import type { StateStore } from '../../streams/state/state-store.ts'
@@ -62,56 +63,71 @@ function cutAtSlice(at: number): typeof admissions {
 }
 
 /**
- * Turns one after the other, round and round over the stages, as the live loop does: everything is admitted already, and
- * a turn is one commit. Before some turns the state is flushed, before others the task dies and another takes over.
+ * Turns one after the other, round and round over stages and tasks, as the live loop takes them: everything is admitted
+ * already, and a turn is one commit. Before some turns a task's state is flushed, before others it dies and another
+ * takes over.
  */
-async function turns(before: readonly ('flush' | 'die' | 'nothing')[]): Promise<Ended & { readonly taken: number }> {
+async function turns(partitions: number, before: readonly ('flush' | 'die' | 'nothing')[]) {
   const [log, store] = [createMemoryLog(), createMemoryStateStore()]
+  const topology = fraud.topology(partitions, SLICE_MS)
   await ensureTopics(log, topology)
   for (const { atMs, topic, key, value, headers } of admissions) {
     const record = { key: Buffer.from(key), value, timestampMs: atMs, headers: headers ?? {} }
-    await log.append([{ topic, partition: 0, records: [record] }])
+    await log.append([{ topic, partition: partitionOf(key, partitions), records: [record] }])
   }
-  const start = (): Promise<Task> =>
-    Task.start(topology, 0, log, store, { clock: () => 0, batchRecords: 40, pending: null })
-  let task = await start()
+  const start = (number: number): Promise<Task> =>
+    Task.start(topology, number, log, store, { clock: () => 0, batchRecords: 40, pending: null })
+  const tasks: Task[] = []
+  for (let number = 0; number < partitions; number++) tasks.push(await start(number))
+  const round = tasks.flatMap(({ stageCount }, number) =>
+    Array.from({ length: stageCount }, (_, turn) => [turn, number]),
+  )
+  round.sort(([a], [b]) => a! - b!)
   let taken = 0
-  for (let idle = 0; idle < task.stageCount; taken++) {
+  for (let idle = 0; idle < round.length; taken++) {
+    const [turn, number] = round[taken % round.length] as [number, number]
     const happens = before[taken] ?? 'nothing'
-    if (happens === 'flush') await task.flush()
-    if (happens === 'die') task = await start()
-    const folded = await task.turn(taken % task.stageCount)
+    if (happens === 'flush') await tasks[number]!.flush()
+    if (happens === 'die') tasks[number] = await start(number)
+    const folded = await tasks[number]!.turn(turn)
     idle = folded > 0 ? 0 : idle + 1
   }
-  await task.flush()
-  return { ...(await ended(log, store)), taken }
+  const states: Record<string, string>[] = []
+  for (const task of tasks) {
+    await task.flush()
+    states.push(await storedState(store, task.number))
+  }
+  return { taken, outputs: await outputHash(log, partitions), states }
 }
 
 describe('a task that dies between any two commits', () => {
-  test('emits nothing twice, and its state comes to stand where it would have stood', async () => {
-    const { taken, ...unbroken } = await turns([])
-    expect(taken).toBeGreaterThan(50)
-    const happenings = fc.array(
-      fc.oneof(
-        { weight: 30, arbitrary: fc.constant('nothing' as const) },
-        { weight: 2, arbitrary: fc.constant('flush' as const) },
-        { weight: 2, arbitrary: fc.constant('die' as const) },
-      ),
-      { minLength: taken, maxLength: taken },
-    )
-    await fc.assert(
-      fc.asyncProperty(happenings, async (before) => {
-        const { taken: _, ...broken } = await turns(before)
-        expect(broken).toEqual(unbroken)
-      }),
-      { numRuns: 8 },
-    )
-  })
+  test.each([1, 3])(
+    'emits nothing twice, and its state comes to stand where it would have, on %i partitions',
+    async (partitions) => {
+      const { taken, ...unbroken } = await turns(partitions, [])
+      expect(taken).toBeGreaterThan(50)
+      const happenings = fc.array(
+        fc.oneof(
+          { weight: 30, arbitrary: fc.constant('nothing' as const) },
+          { weight: 2, arbitrary: fc.constant('flush' as const) },
+          { weight: 2, arbitrary: fc.constant('die' as const) },
+        ),
+        { minLength: taken, maxLength: taken },
+      )
+      await fc.assert(
+        fc.asyncProperty(happenings, async (before) => {
+          const { taken: _, ...broken } = await turns(partitions, before)
+          expect(broken).toEqual(unbroken)
+        }),
+        { numRuns: 8 },
+      )
+    },
+  )
 
   test('dying before every single turn, with a flush before every fifth, changes nothing', async () => {
-    const { taken, ...unbroken } = await turns([])
+    const { taken, ...unbroken } = await turns(1, [])
     const always = Array.from({ length: taken }, (_, i) => (i % 5 === 4 ? ('flush' as const) : ('die' as const)))
-    const { taken: _, ...broken } = await turns(always)
+    const { taken: _, ...broken } = await turns(1, always)
     expect(broken).toEqual(unbroken)
   })
 })
