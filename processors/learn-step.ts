@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from './byte-buffer.ts'
 import { Calibrator } from './learners/calibration.ts'
 import type { OnlineModelSpec } from './learners/online-model.ts'
-import { EXAMPLE, type Example, MODEL, type ModelUpdate } from './model-update.ts'
+import { EXAMPLE, type Example, MODEL, type ModelUpdate, SERVED, type ServedScore } from './model-update.ts'
 import type { Policy, PolicyTrainer } from './policies/policy.ts'
 import type { Emit, Step } from './step.ts'
 
@@ -65,6 +65,14 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
     changed = true
   }
 
+  function watch({ amount, arms: scores }: ServedScore, eventTimeMs: number): void {
+    arms.forEach(({ trainer }, i) => {
+      const { logit, probability } = scores[i]!
+      trainer.observeScore({ logit, probability, eventTimeMs, amount })
+    })
+    changed = true
+  }
+
   function publish(tMs: number, emit: Emit): void {
     publishedMs = tMs
     unpublished = 0
@@ -116,6 +124,7 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
       },
     },
     fold(entry, _state, emit) {
+      if (entry.kind === SERVED) return watch(entry.body as ServedScore, entry.eventTimeMs)
       if (entry.kind !== EXAMPLE) throw new Error(`the learning stage knows no entries of kind "${entry.kind}"`)
       learn(entry.body as Example, entry.eventTimeMs)
       const due = entry.eventTimeMs - publishedMs >= publishEvery.ms

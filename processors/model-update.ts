@@ -95,6 +95,28 @@ export const exampleCodec: BodyCodec = {
   },
 }
 
+/** The kind of a score on the learner's topic as soon as it is served: policies watch scores before their labels come. */
+export const SERVED = '$served'
+
+export interface ServedScore {
+  readonly amount: number
+  readonly arms: readonly ArmScore[]
+}
+
+export const servedScoreCodec: BodyCodec = {
+  encode(body) {
+    const { amount, arms } = body as ServedScore
+    const writer = new ByteWriter(128)
+    writer.float64(amount)
+    writeArms(writer, arms)
+    return writer.take()
+  },
+  decode(bytes): ServedScore {
+    const reader = new ByteReader(bytes)
+    return { amount: reader.float64(), arms: readArms(reader) }
+  },
+}
+
 export function writeArms(writer: ByteWriter, arms: readonly ArmScore[]): void {
   writer.varint(arms.length)
   for (const arm of arms)

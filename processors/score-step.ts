@@ -3,7 +3,17 @@ import type { FeatureSet } from './features/compile.ts'
 import { type CalibrationSettings, calibratedLogit, UNCALIBRATED } from './learners/calibration.ts'
 import type { ModelScorer, OnlineModelSpec } from './learners/online-model.ts'
 import { sigmoid } from './learners/sigmoid.ts'
-import { type ArmScore, EXAMPLE, type Example, MODEL, type ModelUpdate, readArms, writeArms } from './model-update.ts'
+import {
+  type ArmScore,
+  EXAMPLE,
+  type Example,
+  MODEL,
+  type ModelUpdate,
+  readArms,
+  SERVED,
+  type ServedScore,
+  writeArms,
+} from './model-update.ts'
 import type { Policy, PolicySettings, Verdict } from './policies/policy.ts'
 import { type BodyCodec, type Emit, type Entry, type Resident, type Step, TIMER } from './step.ts'
 import { VectorPool } from './vector-pool.ts'
@@ -134,6 +144,8 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     state.arms = scores
     state.decision = decision
     state.modelVersion = modelVersion
+    const served: ServedScore = { amount, arms: scores }
+    emit.to(options.learnStage, SERVED, 'model', eventTimeMs, served, null)
     emit.timer(id, eventTimeMs + options.horizonMs)
     if (state.truth !== null) pair(id, state, false, emit)
   }

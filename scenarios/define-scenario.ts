@@ -5,7 +5,7 @@ import { compileFeatures, type FeatureSet } from '../processors/features/compile
 import type { FeatureDeclaration } from '../processors/features/declare.ts'
 import { createLearnStep } from '../processors/learn-step.ts'
 import type { OnlineModelSpec } from '../processors/learners/online-model.ts'
-import { EXAMPLE, exampleCodec, MODEL, modelUpdateCodec } from '../processors/model-update.ts'
+import { EXAMPLE, exampleCodec, MODEL, modelUpdateCodec, SERVED, servedScoreCodec } from '../processors/model-update.ts'
 import type { Policy } from '../processors/policies/policy.ts'
 import { createScoreStep, type Labelled, type Scored } from '../processors/score-step.ts'
 import type { BodyCodec } from '../processors/step.ts'
@@ -200,6 +200,7 @@ function compileTopology(
     [event.kind, eventCodec],
     [label.kind, jsonCodec],
     [EXAMPLE, exampleCodec],
+    [SERVED, servedScoreCodec],
     [MODEL, modelUpdateCodec],
   ])
   const watermarks = { maxFutureMs: MAX_FUTURE_MS, announceEveryMs: ANNOUNCE_EVERY_MS }

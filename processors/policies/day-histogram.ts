@@ -30,14 +30,14 @@ export class DayHistogram {
     this.#dayOf = new Float64Array(days + 1).fill(Number.NaN)
   }
 
-  /** Adds one value at its event time. */
-  add(logit: number, eventTimeMs: number): void {
+  /** Adds a value at its event time, `weight` times (a whole number). */
+  add(logit: number, eventTimeMs: number, weight = 1): void {
     this.#latestMs = Math.max(this.#latestMs, eventTimeMs)
     this.#firstMs = Math.min(this.#firstMs, eventTimeMs)
     const place = this.#placeOf(eventTimeMs)
     if (place === undefined) return
-    this.#counts[place]![binOf(logit)]!++
-    this.#totals[place]!++
+    this.#counts[place]![binOf(logit)]! += weight
+    this.#totals[place]! += weight
   }
 
   /** Takes back a value that was added with the same arguments. */
@@ -53,6 +53,20 @@ export class DayHistogram {
   /** Values in the window. */
   total(): number {
     return this.#window().reduce((sum, [place, share]) => sum + share * this.#totals[place]!, 0)
+  }
+
+  /** How many of the window's values lie at or above `logit`, interpolated inside its bin. */
+  massAbove(logit: number): number {
+    const place = Math.min(Math.max((logit - LOWEST) * BINS_PER_UNIT, 0), BINS)
+    const first = Math.floor(place)
+    let mass = 0
+    for (const [ring, share] of this.#window()) {
+      const counts = this.#counts[ring]!
+      let above = first < BINS ? counts[first]! * (first + 1 - place) : 0
+      for (let bin = first + 1; bin < BINS; bin++) above += counts[bin]!
+      mass += share * above
+    }
+    return mass
   }
 
   /** Days of the window that have been seen, from the first value on; at most `days`. */

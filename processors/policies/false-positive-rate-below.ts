@@ -1,4 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { DayHistogram } from './day-histogram.ts'
 import type { Policy, PolicyTrainer, Verdict } from './policy.ts'
 import { ALLOW_ALL, decideByThreshold, thresholdSettings } from './threshold-policy.ts'
@@ -15,11 +16,23 @@ export interface FalsePositiveRateOptions {
   readonly above?: Verdict
 }
 
+/** Days of served scores that stand for the present. */
+const SERVED_DAYS = 2
+/** So many times `minNegatives` must have been served lately, or the labelled days alone decide. */
+const SERVED_FACTOR = 2
+/** Expected counts are kept in thousandths. */
+const THOUSAND = 1_000
+/** Payments that the correction by labels needs before it counts much. */
+const PRIOR_NEGATIVES = 50
+
 /**
- * Keeps the share of legitimate payments that are stopped at `rate`, causally: the threshold is the quantile of the
- * scores, as they were served, of the payments that turned out legitimate in the last label-visible days. It holds
- * whatever the delay of the labels, as long as the scores of legitimate payments keep their distribution over that
- * delay.
+ * Keeps the share of legitimate payments that are stopped at `rate`, causally.
+ *
+ * Labels say it best, but late: with labels after a week, the last label-visible days are one to two weeks old, and scores
+ * have moved since. So the threshold is the quantile of the scores served in the last two days, each counted by its own
+ * probability of being legitimate; and how far such expected counts are off above that threshold is read from the last
+ * label-visible days, where both the expected and the true counts are known. Where little is served, the labelled days
+ * alone decide.
  */
 export function falsePositiveRateBelow(rate: number, options: FalsePositiveRateOptions = {}): Policy {
   const { days = 7, minNegatives = Math.ceil(30 / rate), above = 'review' } = options
@@ -29,28 +42,65 @@ export function falsePositiveRateBelow(rate: number, options: FalsePositiveRateO
     })
   }
 
-  const trainerOver = (negatives: DayHistogram): PolicyTrainer => ({
-    observeScore: () => undefined,
-    observeOutcome({ logit, label, eventTimeMs }) {
+  const trainerOver = ({ negatives, expected, served }: Histograms): PolicyTrainer => ({
+    observeScore: ({ logit, probability, eventTimeMs }) => served.add(logit, eventTimeMs, thousandths(1 - probability)),
+    observeOutcome({ logit, probability, label, eventTimeMs }) {
       if (label === 0) negatives.add(logit, eventTimeMs)
+      expected.add(logit, eventTimeMs, thousandths(1 - probability))
     },
     correctOutcome({ logit, label, eventTimeMs }) {
       if (label === 0) negatives.add(logit, eventTimeMs)
       else negatives.remove(logit, eventTimeMs)
     },
     settings() {
-      const total = negatives.total()
-      return total < minNegatives ? ALLOW_ALL : thresholdSettings(negatives.upperQuantile(rate * total))
+      const labelled = negatives.total()
+      if (labelled < minNegatives) return ALLOW_ALL
+      const lately = served.total() / THOUSAND
+      if (lately < SERVED_FACTOR * minNegatives) return thresholdSettings(negatives.upperQuantile(rate * labelled))
+      const uncorrected = served.upperQuantile(rate * lately * THOUSAND)
+      const truth = negatives.massAbove(uncorrected) + PRIOR_NEGATIVES
+      const belief = expected.massAbove(uncorrected) / THOUSAND + PRIOR_NEGATIVES
+      return thresholdSettings(served.upperQuantile((rate * lately * THOUSAND * belief) / truth))
     },
-    encode: () => negatives.encode(),
+    encode: () => encodeHistograms({ negatives, expected, served }),
   })
 
   return {
     id: 'false-positive-rate-below',
-    version: `1;rate=${rate};days=${days};min=${minNegatives};above=${above}`,
+    version: `2;rate=${rate};days=${days};min=${minNegatives};above=${above}`,
     initialSettings: ALLOW_ALL,
-    createTrainer: () => trainerOver(new DayHistogram(days)),
-    decodeTrainer: (bytes) => trainerOver(DayHistogram.decode(bytes)),
+    createTrainer: () =>
+      trainerOver({
+        negatives: new DayHistogram(days),
+        expected: new DayHistogram(days),
+        served: new DayHistogram(SERVED_DAYS),
+      }),
+    decodeTrainer: (bytes) => trainerOver(decodeHistograms(bytes)),
     decide: (_probability, logit, _amount, settings) => decideByThreshold(logit, settings, above),
   }
+}
+
+interface Histograms {
+  /** Legitimate payments of the label-visible days. */
+  readonly negatives: DayHistogram
+  /** The same days: every labelled payment by its probability of being legitimate, in thousandths. */
+  readonly expected: DayHistogram
+  /** The scores served lately, likewise. */
+  readonly served: DayHistogram
+}
+
+function thousandths(share: number): number {
+  return Math.round(share * THOUSAND)
+}
+
+function encodeHistograms({ negatives, expected, served }: Histograms): Uint8Array {
+  const writer = new ByteWriter()
+  for (const histogram of [negatives, expected, served]) writer.blob(histogram.encode())
+  return writer.take()
+}
+
+function decodeHistograms(bytes: Uint8Array): Histograms {
+  const reader = new ByteReader(bytes)
+  const [negatives, expected, served] = [reader.blob(), reader.blob(), reader.blob()].map(DayHistogram.decode)
+  return { negatives: negatives!, expected: expected!, served: served! }
 }
