@@ -8,6 +8,7 @@ import type { EventLog } from '../streams/event-log/event-log.ts'
 import { createMemoryLog } from '../streams/event-log/memory.ts'
 import { openSqliteLog } from '../streams/event-log/sqlite.ts'
 import { eventOf } from '../streams/event-value.ts'
+import type { Counts } from '../streams/outbox.ts'
 import { replay } from '../streams/replay.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Scenario } from './define-scenario.ts'
@@ -79,12 +80,13 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const inputTopic = `rheo.${scenario.name}.input-${inputId(options)}.v1`
     await log.ensureTopics([
       ...topology.topics,
-      { name: inputTopic, partitions: 1, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
+      { name: inputTopic, partitions: COUNTED.length, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
     ])
     const starts = await outputStarts(log, scenario, inputTopic)
     const evaluation = createEvaluation({ arms: [...scenario.armNames].reverse(), targetFpr: TARGET_FPR })
     const reader = outputReader(log, scenario, starts, lines, evaluation, stateDir === null)
     let admittedBefore = -1
+    let before: CountsBefore = { rejected: 0, deleted: 0, duplicates: 0 }
     const tasks = await replay({
       topology,
       log,
@@ -92,6 +94,9 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       inputTopic,
       sliceMs: options.sliceMs,
       batchRecords: options.batchRecords,
+      async started([task]) {
+        before = await countsBefore(log, scenario, inputTopic, task!.counts)
+      },
       items(skip) {
         admittedBefore = skip
         return options.inputs.length > 0
@@ -112,8 +117,9 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const payments = scenario.event.topic.name
     const deadLetters = await since(dlqTopic(payments))
     const late = await since(lateTopic(payments))
-    const duplicates = counts[`duplicates.${scenario.event.kind}`] ?? 0
-    const refusedRows = deadLetters - Math.min(deadLetters, counts.rejected)
+    const duplicates = (counts[`duplicates.${scenario.event.kind}`] ?? 0) - before.duplicates
+    const deleted = counts.deleted - before.deleted
+    const refusedRows = deadLetters - Math.min(deadLetters, counts.rejected - before.rejected)
     const input = (await since(payments)) + refusedRows
     const elapsedMs = performance.now() - startedMs
     const skippedWarmUpMs = skippedOf(options)
@@ -124,9 +130,9 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
         deadLetters,
         late,
         duplicates,
-        deleted: counts.deleted,
+        deleted,
         labels: await since(scenario.label.topic.name),
-        balanced: input === reader.scores + deadLetters + late + duplicates + counts.deleted,
+        balanced: input === reader.scores + deadLetters + late + duplicates + deleted,
       },
       evaluation: measure(evaluation, options, skippedWarmUpMs),
       skippedWarmUpMs,
@@ -151,7 +157,7 @@ async function outputStarts(
   scenario: Scenario,
   inputTopic: string,
 ): Promise<ReadonlyMap<string, bigint>> {
-  const group = await log.acquire('rheo-replay-start', inputTopic)
+  const group = await log.acquire(`rheo-start-${inputTopic}`, 'topics')
   const side = [scenario.event.topic.name, scenario.label.topic.name].flatMap((name) => [
     name,
     dlqTopic(name),
@@ -163,6 +169,32 @@ async function outputStarts(
   }
   await group.commit({ appends: [], positions: [...starts].map(([topic, next]) => ({ topic, partition: 0, next })) })
   return starts
+}
+
+/** The counters that go on over all inputs of a state directory, in the order of their partitions on the input's topic. */
+const COUNTED = ['rejected', 'deleted', 'duplicates'] as const
+type CountsBefore = Record<(typeof COUNTED)[number], number>
+
+/** What the counters stood at when this input began: kept as positions, like the starts of the topics. */
+async function countsBefore(
+  log: EventLog,
+  scenario: Scenario,
+  inputTopic: string,
+  counts: Counts,
+): Promise<CountsBefore> {
+  const group = await log.acquire(`rheo-start-${inputTopic}`, 'counts')
+  const now: CountsBefore = {
+    rejected: counts.rejected,
+    deleted: counts.deleted,
+    duplicates: counts[`duplicates.${scenario.event.kind}`] ?? 0,
+  }
+  const before = { ...now }
+  for (const [partition, name] of COUNTED.entries()) {
+    before[name] = Number((await group.committed(inputTopic, partition)) ?? BigInt(now[name]))
+  }
+  const positions = COUNTED.map((name, partition) => ({ topic: inputTopic, partition, next: BigInt(before[name]) }))
+  await group.commit({ appends: [], positions })
+  return before
 }
 
 function outputReader(

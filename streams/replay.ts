@@ -21,6 +21,8 @@ export interface ReplayPlan {
   readonly inputTopic: string
   readonly sliceMs: number
   readonly batchRecords: number
+  /** Before the first item: the tasks as they were restored. */
+  started?(tasks: readonly Task[]): Promise<void>
   /** In admission order, without the first `skip` of a former run. Batches bound the memory. */
   items(skip: number): AsyncIterable<readonly Admission[]> | Iterable<readonly Admission[]>
   /** After every group of slices is durable: outputs can be read. */
@@ -76,6 +78,7 @@ export async function replay(plan: ReplayPlan): Promise<readonly Task[]> {
     await plan.afterGroup({ admitted, atMs: clockMs })
   }
 
+  await plan.started?.(tasks)
   for await (const items of plan.items(admitted)) {
     for (const item of items) {
       const number = Math.floor(item.atMs / sliceMs)

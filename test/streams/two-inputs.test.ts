@@ -1,0 +1,48 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { fraud } from '../../scenarios/fraud/fraud.ts'
+import { type ReplaySummary, replayScenario } from '../../scenarios/replay-scenario.ts'
+
+const map = {
+  event: 'payment',
+  time: { column: 't', unit: 's', origin: '2026-01-01T00:00:00Z' },
+  fields: { paymentId: 'id', customerId: 'c', terminalId: 'k', amount: 'a' },
+}
+let directory = ''
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'rheo-inputs-'))
+  writeFileSync(join(directory, 'map.json'), JSON.stringify(map))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+function call(name: string, rows: readonly string[]): Promise<ReplaySummary> {
+  const file = join(directory, name)
+  writeFileSync(file, ['t,id,c,k,a', ...rows, ''].join('\n'))
+  return replayScenario({
+    scenario: fraud,
+    inputs: [{ file, map: join(directory, 'map.json') }],
+    stream: { payments: 0, days: 1, seed: 1, world: 'drift', labelDelayMs: 0 },
+    sliceMs: 1_000,
+    untilMs: null,
+    stateDir: join(directory, 'state'),
+    output: join(directory, 'scores.ndjson'),
+    report: null,
+    evaluateFromMs: null,
+    evaluateUntilMs: null,
+    batchRecords: 100,
+  })
+}
+
+it('counts and writes only its own input, and goes on from what an earlier one taught', async () => {
+  const first = await call('first.csv', ['1,a1,c1,t1,5', '2,a2,c1,t1,6', '3,a2,c1,t1,6', '4,a3,c1,t1,x'])
+  expect(first.flow).toMatchObject({ input: 4, scored: 2, deadLetters: 1, duplicates: 1, balanced: true })
+  const second = await call('second.csv', ['11,b1,c1,t1,5', '12,b2,c1,t1,6', '13,b2,c1,t1,6'])
+  expect(second.flow).toMatchObject({ input: 3, scored: 2, deadLetters: 0, duplicates: 1, balanced: true })
+  const lines = readFileSync(join(directory, 'scores.ndjson'), 'utf8').trimEnd().split('\n')
+  const scores = lines.map((line) => JSON.parse(line) as { paymentId: string; features: Record<string, number> })
+  expect(scores.map(({ paymentId }) => paymentId)).toEqual(['b1', 'b2'])
+  expect(scores[0]!.features['customerId.count.24h']).toBe(2)
+})
