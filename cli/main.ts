@@ -16,6 +16,11 @@ const groups: readonly { readonly title: string; readonly commands: readonly Ent
     title: 'Run a scenario',
     commands: [
       { name: 'replay', summary: 'score a history as if it happened now', load: () => import('./commands/replay.ts') },
+      {
+        name: 'dev',
+        summary: 'live in the terminal, with generated payments',
+        load: () => import('./commands/dev.ts'),
+      },
     ],
   },
   {

@@ -82,6 +82,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
       clock: Date.now,
       batchRecords: options.batchRecords,
       onRetry: options.onRetry,
+      onStart: view.start,
       async onPass(pass) {
         if (pass.folded > 0) await view.take(pass)
         if (performance.now() - tickedMs >= options.tickEveryMs) {
@@ -186,11 +187,12 @@ async function createView(log: EventLog, topology: Topology, scenario: Scenario)
   }
 
   return {
+    start(tasks: LivePass['tasks']): void {
+      duplicatesBefore ??= duplicatesOf(tasks)
+    },
     async take({ tasks }: LivePass): Promise<void> {
       await time()
-      const now = tasks.reduce((sum, { counts }) => sum + counts.duplicates, 0)
-      duplicatesBefore ??= now
-      duplicates = now - duplicatesBefore
+      duplicates = duplicatesOf(tasks) - (duplicatesBefore ?? 0)
     },
     async tick(span: 'since the last tick' | 'whole run'): Promise<LiveTick> {
       await readOutcomes()
@@ -217,4 +219,8 @@ async function createView(log: EventLog, topology: Topology, scenario: Scenario)
       }
     },
   }
+}
+
+function duplicatesOf(tasks: LivePass['tasks']): number {
+  return tasks.reduce((sum, { counts }) => sum + counts.duplicates, 0)
 }

@@ -34,6 +34,8 @@ export interface LivePlan {
   readonly idleMs?: number
   /** After the abort, how long to go on folding what others keep appending. Default 5,000. */
   readonly drainMs?: number
+  /** After the tasks have recovered, before the first pass; again after each retry. */
+  onStart?(tasks: readonly Task[]): void
   /** After every pass: its results are durable and readable. It may read from and append to the same log. */
   onPass?(pass: LivePass): MaybePromise<void>
   /** A retryable failure: the run starts again from its checkpoint after a pause. */
@@ -78,6 +80,7 @@ async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void>
   const { log, signal, clock } = plan
   const { flushEveryMs = 1_000, flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
   const tasks = await startTasks(plan)
+  plan.onStart?.(tasks)
   let nextFlushMs = clock() + flushEveryMs
   let cleanedMs = clock()
   let drainUntilMs: number | null = null

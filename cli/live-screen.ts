@@ -1,0 +1,68 @@
+import type { LiveTick } from '../scenarios/run-embedded.ts'
+import { grouped, safe, shownDuration, styled } from './terminal.ts'
+
+export interface LiveScreen {
+  show(tick: LiveTick): void
+}
+
+/** Redraws one block in place on a terminal; writes a line per tick elsewhere, so that logs stay readable. */
+export function createLiveScreen(stream: NodeJS.WriteStream, how: 'redraw' | 'lines'): LiveScreen {
+  if (how === 'lines') return { show: (tick) => void stream.write(`${tickLine(tick)}\n`) }
+  let drawn = 0
+  return {
+    show(tick) {
+      const lines = tickBlock(tick, (stream.columns ?? 80) - 1)
+      const back = drawn === 0 ? '' : `\u001b[${drawn}A\r\u001b[J`
+      stream.write(`${back}${lines.join('\n')}\n`)
+      drawn = lines.length
+    },
+  }
+}
+
+/** A tick on one line. */
+export function tickLine(tick: LiveTick): string {
+  const arms = tick.arms.map((arm) => `${arm.name} ${percent(arm.recall)} at ${percent(arm.falsePositiveRate)}`)
+  return [
+    shownDuration(tick.elapsedMs),
+    `${grouped(tick.scores)} scores`,
+    `${grouped(Math.round(tick.scoresPerSecond))}/s`,
+    `p50 ${latency(tick.latencyMsP50)}, p99 ${latency(tick.latencyMsP99)}`,
+    `${grouped(tick.frauds)} frauds in ${grouped(tick.outcomes)} outcomes`,
+    `recall at FPR: ${arms.join(', ')}`,
+  ].join(' · ')
+}
+
+/** A tick as lines of at most `width` characters, styles aside. */
+export function tickBlock(tick: LiveTick, width: number): string[] {
+  const cut = (text: string): string => (text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`)
+  const side = [
+    ...(tick.deadLetters > 0 ? [`${grouped(tick.deadLetters)} dead letters`] : []),
+    ...(tick.late > 0 ? [`${grouped(tick.late)} late`] : []),
+    ...(tick.duplicates > 0 ? [`${grouped(tick.duplicates)} duplicates`] : []),
+  ]
+  const totals = [`${grouped(tick.payments)} payments`, `${grouped(tick.labels)} labels`, ...side].join(' · ')
+  const speed = `${grouped(Math.round(tick.scoresPerSecond))} scores/s · append to readable score p50 ${latency(tick.latencyMsP50)}, p99 ${latency(tick.latencyMsP99)}`
+  const lines = [styled('bold', cut(`${shownDuration(tick.elapsedMs)} · ${totals}`)), cut(speed), '']
+  lines.push(
+    styled('bold', cut(`last ${grouped(tick.outcomes)} outcomes, ${grouped(tick.frauds)} frauds    recall      FPR`)),
+  )
+  for (const { name, recall, falsePositiveRate } of tick.arms) {
+    lines.push(cut(`  ${name.padEnd(30)} ${percent(recall).padStart(10)} ${percent(falsePositiveRate).padStart(8)}`))
+  }
+  lines.push('', styled('bold', cut('payment                       score  decision   first reason')))
+  for (const { paymentId, score, decision, reasons } of tick.latest) {
+    const reason = safe(reasons[0]?.textEn ?? '')
+    const id = safe(paymentId).slice(0, 28).padEnd(28)
+    const line = cut(`${id} ${score.toFixed(1).padStart(6)}  ${decision.padEnd(9)}  ${reason}`)
+    lines.push(decision === 'allow' ? line : styled('yellow', line))
+  }
+  return lines
+}
+
+function latency(ms: number | null): string {
+  return ms === null ? '–' : `${grouped(Math.round(ms))} ms`
+}
+
+function percent(share: number | null): string {
+  return share === null ? '–' : `${(share * 100).toFixed(1)} %`
+}
