@@ -118,5 +118,6 @@ function printSummary(
   if (stateDir === null) return
   print(`scores   rheo subscribe scores --state ${stateDir}`)
   print(`one      rheo explain PAYMENT_ID --state ${stateDir}`)
+  print('live     rheo dev fraud')
   if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls --state ${stateDir}`)
 }
