@@ -22,6 +22,8 @@ export class KeyedState<S> {
   #old = new Map<string, S>()
   readonly #changed = new Set<string>()
   readonly #forgotten = new Set<string>()
+  /** Keys made since the last flush: forgetting one of these needs no delete. */
+  readonly #unstored = new Set<string>()
   /** True while no key exists outside memory, so that a missing key needs no look-up. */
   #whole: boolean
   #sweptMs = Number.NEGATIVE_INFINITY
@@ -65,7 +67,7 @@ export class KeyedState<S> {
       }
       if (state === undefined) {
         state = this.#table.create(key)
-        if (this.#forgotten.size > 0) this.#forgotten.delete(key)
+        if (this.#store !== null && !this.#forgotten.delete(key)) this.#unstored.add(key)
       }
       this.#young.set(key, state)
     }
@@ -81,7 +83,7 @@ export class KeyedState<S> {
     this.#young.delete(key)
     this.#old.delete(key)
     this.#changed.delete(key)
-    if (this.#store !== null) this.#forgotten.add(key)
+    if (this.#store !== null && !this.#unstored.delete(key)) this.#forgotten.add(key)
   }
 
   get changes(): number {
@@ -99,6 +101,7 @@ export class KeyedState<S> {
     const deletes = [...this.#forgotten].map((key) => ({ table: this.#name, key }))
     this.#changed.clear()
     this.#forgotten.clear()
+    this.#unstored.clear()
     return { puts, deletes }
   }
 

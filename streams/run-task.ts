@@ -149,7 +149,10 @@ export class Task {
     if (!this.#dirty) return
     this.#dirty = false
     if (this.#state !== null) await this.#state.flush(this.#changes())
-    for (const { keyed, watermarks } of this.#stages) keyed?.trim(watermarks.currentMs)
+    for (const { keyed, watermarks, timers } of this.#stages) {
+      keyed?.trim(watermarks.currentMs)
+      if (this.#state === null) timers.forgetChanges()
+    }
     await this.#truncate()
   }
 

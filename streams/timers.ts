@@ -1,87 +1,148 @@
 import { ByteReader, ByteWriter } from '../processors/byte-buffer.ts'
 
-/** Timers of one bucket share a page, so that a flush writes only the pages that changed. */
+/** Timers of one bucket share pages, so that a flush writes only the pages that changed. */
 const BUCKET_MS = 60_000
 const PAGE_TIMERS = 1_024
+/** The page of the timers whose buckets have been opened. */
+const OPEN = 'open'
+
+export interface Timer {
+  readonly key: string
+  readonly atMs: number
+}
 
 interface Page {
   readonly name: string
-  readonly keys: string[]
-  readonly atMs: number[]
+  readonly timers: Timer[]
 }
 
 /**
  * Event-time timers of one task and stage: a projection of the log like any other state.
  * They fire in order of time, at equal times in order of their key, so the order does not depend on how batches are cut.
+ *
+ * Far timers lie unsorted in buckets of a minute; a bucket is sorted when the watermark reaches it.
  */
 export class Timers {
   readonly #buckets = new Map<number, Page[]>()
-  /** The buckets that hold timers, ascending from #head on. New ones mostly go to the end. */
+  /** The buckets, ascending from #head on. New ones mostly go to the end. */
   #order: number[] = []
   #head = 0
-  #earliestMs = Number.POSITIVE_INFINITY
+  /** The timers of opened buckets, ascending from #next on. */
+  #open: Timer[] = []
+  #next = 0
+  #openedUntil = Number.NEGATIVE_INFINITY
   readonly #changed = new Set<Page>()
   readonly #gone = new Set<string>()
+  #openChanged = false
 
   set(key: string, atMs: number): void {
     const bucket = Math.floor(atMs / BUCKET_MS)
+    if (bucket <= this.#openedUntil) return this.#insertOpen({ key, atMs })
     let pages = this.#buckets.get(bucket)
     if (pages === undefined) {
-      this.#buckets.set(bucket, (pages = []))
+      pages = []
+      this.#buckets.set(bucket, pages)
       this.#enqueue(bucket)
     }
     let page = pages[pages.length - 1]
-    if (page === undefined || page.keys.length >= PAGE_TIMERS) {
-      page = { name: `${bucket}.${pages.length}`, keys: [], atMs: [] }
+    if (page === undefined || page.timers.length >= PAGE_TIMERS) {
+      page = { name: `${bucket}.${pages.length}`, timers: [] }
       pages.push(page)
-      this.#gone.delete(page.name)
     }
-    page.keys.push(key)
-    page.atMs.push(atMs)
+    page.timers.push({ key, atMs })
     this.#changed.add(page)
-    if (atMs < this.#earliestMs) this.#earliestMs = atMs
   }
 
-  /** The time of the next timer, Infinity when there is none. */
+  /** No timer is earlier than this; Infinity when there is none. */
   get earliestMs(): number {
-    return this.#earliestMs
+    const open = this.#open[this.#next]
+    if (open !== undefined) return open.atMs
+    const bucket = this.#order[this.#head]
+    return bucket === undefined ? Number.POSITIVE_INFINITY : bucket * BUCKET_MS
   }
 
-  /** Removes and returns the timers with atMs ≤ watermarkMs. O(timers of the buckets due). */
-  takeDue(watermarkMs: number): readonly { readonly key: string; readonly atMs: number }[] {
-    if (watermarkMs < this.#earliestMs) return []
-    const due: { key: string; atMs: number }[] = []
-    const lastBucket = Math.floor(watermarkMs / BUCKET_MS)
-    while (this.#head < this.#order.length && this.#order[this.#head]! <= lastBucket) {
-      const bucket = this.#order[this.#head++]!
-      const kept: { key: string; atMs: number }[] = []
-      for (const page of this.#buckets.get(bucket)!) {
-        page.keys.forEach((key, i) => {
-          const timer = { key, atMs: page.atMs[i]! }
-          ;(timer.atMs <= watermarkMs ? due : kept).push(timer)
-        })
-        this.#changed.delete(page)
-        this.#gone.add(page.name)
-      }
-      this.#buckets.delete(bucket)
-      for (const timer of kept) this.set(timer.key, timer.atMs)
-      if (kept.length > 0) break
-    }
-    this.#earliestMs = this.#findEarliest()
-    return due.sort((a, b) => a.atMs - b.atMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+  /** Removes and returns the timers with atMs ≤ watermarkMs. */
+  takeDue(watermarkMs: number): readonly Timer[] {
+    this.#openBuckets(Math.floor(watermarkMs / BUCKET_MS))
+    const from = this.#next
+    while (this.#next < this.#open.length && this.#open[this.#next]!.atMs <= watermarkMs) this.#next++
+    if (this.#next === from) return []
+    this.#openChanged = true
+    return this.#open.slice(from, this.#next)
   }
 
   /** The keys of the timers that `takeDue(watermarkMs)` would return, so that their state can be loaded ahead. */
   keysUntil(watermarkMs: number): string[] {
+    if (watermarkMs < this.earliestMs) return []
+    this.#openBuckets(Math.floor(watermarkMs / BUCKET_MS))
     const keys: string[] = []
-    if (watermarkMs < this.#earliestMs) return keys
-    for (let place = this.#head; place < this.#order.length; place++) {
-      const bucket = this.#order[place]!
-      if (bucket * BUCKET_MS > watermarkMs) break
-      for (const page of this.#buckets.get(bucket)!)
-        keys.push(...page.keys.filter((_, i) => page.atMs[i]! <= watermarkMs))
-    }
+    for (let i = this.#next; i < this.#open.length && this.#open[i]!.atMs <= watermarkMs; i++)
+      keys.push(this.#open[i]!.key)
     return keys
+  }
+
+  /** What to write since the last call. */
+  changedPages(): { puts: [page: string, value: Uint8Array][]; deletes: string[] } {
+    const puts = [...this.#changed].map(({ name, timers }): [string, Uint8Array] => [name, encodeTimers(timers)])
+    const deletes = [...this.#gone]
+    if (this.#openChanged) {
+      if (this.#next === this.#open.length) deletes.push(OPEN)
+      else puts.push([OPEN, encodeTimers(this.#open.slice(this.#next))])
+    }
+    this.forgetChanges()
+    return { puts, deletes }
+  }
+
+  /** Where nothing is stored, changes need not be kept. */
+  forgetChanges(): void {
+    this.#changed.clear()
+    this.#gone.clear()
+    this.#openChanged = false
+  }
+
+  restore(pages: readonly (readonly [page: string, value: Uint8Array])[]): void {
+    for (const [name, value] of pages) {
+      const timers = decodeTimers(value)
+      if (name === OPEN) {
+        this.#open = timers
+        continue
+      }
+      const [bucket, index] = name.split('.').map(Number) as [number, number]
+      let list = this.#buckets.get(bucket)
+      if (list === undefined) {
+        list = []
+        this.#buckets.set(bucket, list)
+        this.#enqueue(bucket)
+      }
+      list[index] = { name, timers }
+    }
+    const last = this.#open[this.#open.length - 1]
+    if (last !== undefined) this.#openedUntil = Math.floor(last.atMs / BUCKET_MS)
+  }
+
+  #openBuckets(last: number): void {
+    if (this.#head === this.#order.length || this.#order[this.#head]! > last) return
+    const open = this.#open.slice(this.#next)
+    while (this.#head < this.#order.length && this.#order[this.#head]! <= last) {
+      const bucket = this.#order[this.#head++]!
+      for (const page of this.#buckets.get(bucket)!) {
+        for (const timer of page.timers) open.push(timer)
+        this.#changed.delete(page)
+        this.#gone.add(page.name)
+      }
+      this.#buckets.delete(bucket)
+      this.#openedUntil = Math.max(this.#openedUntil, bucket)
+    }
+    this.#open = open.sort(earlierFirst)
+    this.#next = 0
+    this.#openChanged = true
+  }
+
+  #insertOpen(timer: Timer): void {
+    let place = this.#open.length
+    while (place > this.#next && earlierFirst(timer, this.#open[place - 1]!) < 0) place--
+    this.#open.splice(place, 0, timer)
+    this.#openChanged = true
   }
 
   #enqueue(bucket: number): void {
@@ -94,54 +155,23 @@ export class Timers {
     if (place === this.#order.length) this.#order.push(bucket)
     else this.#order.splice(place, 0, bucket)
   }
-
-  #findEarliest(): number {
-    let earliest = Number.POSITIVE_INFINITY
-    const first = this.#order[this.#head]
-    if (first === undefined) return earliest
-    for (const page of this.#buckets.get(first)!) for (const at of page.atMs) if (at < earliest) earliest = at
-    return earliest
-  }
-
-  changedPages(): { puts: [page: string, value: Uint8Array][]; deletes: string[] } {
-    const puts = [...this.#changed].map((page): [string, Uint8Array] => [page.name, encodePage(page)])
-    const deletes = [...this.#gone]
-    this.#changed.clear()
-    this.#gone.clear()
-    return { puts, deletes }
-  }
-
-  restore(pages: readonly (readonly [page: string, value: Uint8Array])[]): void {
-    for (const [name, value] of pages) {
-      const [bucket, index] = name.split('.').map(Number) as [number, number]
-      const page = decodePage(name, value)
-      let list = this.#buckets.get(bucket)
-      if (list === undefined) this.#buckets.set(bucket, (list = []))
-      list[index] = page
-      for (const at of page.atMs) if (at < this.#earliestMs) this.#earliestMs = at
-    }
-    for (const [bucket, list] of this.#buckets) this.#buckets.set(bucket, list.filter(Boolean))
-    for (const bucket of this.#buckets.keys()) this.#order.push(bucket)
-    this.#order.sort((a, b) => a - b)
-  }
 }
 
-function encodePage(page: Page): Uint8Array {
-  const writer = new ByteWriter(16 + page.keys.length * 32)
-  writer.varint(page.keys.length)
-  page.keys.forEach((key, i) => {
+function earlierFirst(a: Timer, b: Timer): number {
+  return a.atMs - b.atMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
+}
+
+function encodeTimers(timers: readonly Timer[]): Uint8Array {
+  const writer = new ByteWriter(16 + timers.length * 32)
+  writer.varint(timers.length)
+  for (const { key, atMs } of timers) {
     writer.text(key)
-    writer.float64(page.atMs[i]!)
-  })
+    writer.float64(atMs)
+  }
   return writer.take()
 }
 
-function decodePage(name: string, value: Uint8Array): Page {
+function decodeTimers(value: Uint8Array): Timer[] {
   const reader = new ByteReader(value)
-  const page: Page = { name, keys: [], atMs: [] }
-  for (let left = reader.varint(); left > 0; left--) {
-    page.keys.push(reader.text())
-    page.atMs.push(reader.float64())
-  }
-  return page
+  return Array.from({ length: reader.varint() }, () => ({ key: reader.text(), atMs: reader.float64() }))
 }

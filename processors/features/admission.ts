@@ -4,7 +4,7 @@ import { hash53 } from './value-hash.ts'
 
 /** Numbers per remembered id: two hashes, 64 bits in all, and the event time. An empty slot has no time (NaN). */
 const STRIDE = 3
-const FIRST_SLOTS = 4
+const FIRST_SLOTS = 16
 const MAX_IDS = 65_536
 
 export type Admission = 'new' | 'duplicate' | 'late'
