@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { RheoError } from '../schemas/errors.ts'
 import type { EventSchema } from '../schemas/event-schema.ts'
 import type { Label } from '../schemas/generated/fraud/label.ts'
 import { dlqTopic } from '../schemas/topics.ts'
@@ -38,13 +39,24 @@ export async function* fileAdmissions(
   skipItems: number,
   untilMs: number | null,
 ): AsyncGenerator<readonly Admission[]> {
-  const files = inputs.map(({ file, map }) => ({ file, map: parseInputMap(readFileSync(map, 'utf8'), map) }))
+  const files = inputs.map(({ file, map }) => ({ file, map: parseInputMap(readMap(map), map) }))
   const schemas = new Map<string, EventSchema>([[scenario.event.kind, scenario.event.topic.schema]])
   const settings = { ...defaultInputSettings, schemas, skipItems, maxFutureMs: scenario.maxFutureMs }
   for await (const items of readInput(files, settings)) {
     const inTime = untilMs === null ? items : items.filter(({ atMs }) => atMs < untilMs)
     yield inTime.map((item) => admissionOf(item, scenario, topology))
     if (inTime.length < items.length) return
+  }
+}
+
+function readMap(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new RheoError('INPUT_UNREADABLE', `the map ${file} cannot be read: ${(cause as Error).message}`, {
+      hint: 'Give the path of the JSON file that says which column is which field.',
+      cause,
+    })
   }
 }
 
