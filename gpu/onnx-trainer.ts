@@ -16,7 +16,7 @@ export interface Trainer {
   step(batch: Readonly<Record<string, HostTensor>>): Promise<Readonly<Record<string, number>>>
   /** The present state (weights and optimiser), by name, copied to main memory. */
   state(): Promise<ReadonlyMap<string, Float32Array>>
-  /** Replaces parts of the state: after a restore, or to start from another model. */
+  /** Replaces parts of the state and of what is held: after a restore, or to start from another model. */
   restore(state: ReadonlyMap<string, Float32Array>): void
   close(): Promise<void>
 }
@@ -29,11 +29,13 @@ export interface TrainerOptions {
 /** On the CPU the same batches give the same bytes, whatever the number of threads; on a device they agree within rounding. */
 export async function createTrainer(step: TrainingStep, options: TrainerOptions): Promise<Trainer> {
   const names = step.state.map((parameter) => parameter.name)
-  const dims = new Map(step.state.map((parameter) => [parameter.name, parameter.dims]))
+  const dims = new Map([...step.state, ...step.held].map((parameter) => [parameter.name, parameter.dims]))
   const session = await openSession(encodeOnnx(step.model), { ...options, deviceOutputs: names.map(nextName) })
   const used = new Set(session.inputNames)
   let state = new Map<string, OnnxTensorValue>()
   for (const { name, dims, initial } of step.state) state.set(name, toOnnxTensor(float32(dims, initial.slice())))
+  const held = new Map<string, OnnxTensorValue>()
+  for (const { name, dims, initial } of step.held) held.set(name, toOnnxTensor(float32(dims, initial.slice())))
 
   /** Copies device tensors to main memory: reading them directly would end the process. */
   async function readBack(): Promise<ReadonlyMap<string, Float32Array>> {
@@ -52,7 +54,7 @@ export async function createTrainer(step: TrainingStep, options: TrainerOptions)
   return {
     async step(batch) {
       const feeds: Record<string, OnnxTensorValue> = {}
-      for (const [name, tensor] of state) if (used.has(name)) feeds[name] = tensor
+      for (const [name, tensor] of [...state, ...held]) if (used.has(name)) feeds[name] = tensor
       for (const [name, tensor] of Object.entries(batch)) feeds[name] = toOnnxTensor(tensor)
       const outputs = await session.run(feeds)
       const next = new Map<string, OnnxTensorValue>()
@@ -70,7 +72,8 @@ export async function createTrainer(step: TrainingStep, options: TrainerOptions)
       for (const [name, data] of from) {
         const shape = dims.get(name)
         if (shape === undefined) throw new Error(`The training step has no state named ${name}.`)
-        state.set(name, toOnnxTensor(float32(shape, data.slice())))
+        const into = held.has(name) ? held : state
+        into.set(name, toOnnxTensor(float32(shape, data.slice())))
       }
     },
     async close() {

@@ -12,15 +12,17 @@ export function fisherName(parameter: string): string {
 }
 
 /**
- * A step that adds the squared gradient of `loss` to each parameter's Fisher diagonal and leaves the weights alone:
+ * A step that adds the squared gradient of `loss` to each parameter's Fisher diagonal and holds the weights:
  * the empirical Fisher of Kirkpatrick et al. 2017 when run on one replayed example at a time (a larger batch would square
- * the mean gradient, which is less). Divide by the number of examples afterwards. Run by the same trainer as training.
+ * the mean gradient, which is less). Divide by the number of examples afterwards. Run by the same trainer as training,
+ * restored to the trained weights. `held`: further inputs of the graph that are neither batch nor parameters.
  */
 export function fisherStep(
   graph: Graph,
   parameters: readonly Parameter[],
   values: ReadonlyMap<string, Value>,
   loss: Value,
+  held: readonly Parameter[] = [],
 ): TrainingStep {
   const gradients = differentiate(
     loss,
@@ -33,5 +35,10 @@ export function fisherStep(
     state.push(fisher)
     outputs[nextName(fisher.name)] = add(graph.input(fisher.name, 'float32', dims), square(gradients[i]!))
   })
-  return { model: compile('fisher-step', { ...outputs, loss }), state, metrics: ['loss'] }
+  return {
+    model: compile('fisher-step', { ...outputs, loss }),
+    state,
+    held: [...parameters, ...held],
+    metrics: ['loss'],
+  }
 }

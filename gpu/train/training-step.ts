@@ -11,6 +11,8 @@ export interface TrainingStep {
   readonly model: OnnxModel
   /** Everything that goes from one step to the next: weights, then the optimiser's tensors. */
   readonly state: readonly Parameter[]
+  /** What each step reads and leaves as it is: frozen weights, EWC's centre and Fisher information. */
+  readonly held: readonly Parameter[]
   /** Metric outputs, float32 with one number each. */
   readonly metrics: readonly string[]
 }
@@ -23,6 +25,8 @@ export interface TrainingStepSpec {
   /** What is minimised: one number. */
   readonly loss: Value
   readonly optimiser: Optimiser
+  /** Inputs of the graph that the step reads and leaves as they are. Declared by the caller, as the parameters are. */
+  readonly held?: readonly Parameter[]
   /** Bound on the joint norm of the gradients. */
   readonly clipNorm?: number
   readonly metrics?: Readonly<Record<string, Value>>
@@ -39,7 +43,8 @@ export function nextName(name: string): string {
 
 /** Writes the backward pass and the optimiser behind `loss`, and cuts the step out of the graph. */
 export function trainingStep(spec: TrainingStepSpec): TrainingStep {
-  const { graph, parameters, values, loss, optimiser, clipNorm, gradients: given, project = (_, next) => next } = spec
+  const { graph, parameters, values, loss, optimiser, clipNorm, gradients: given, held = [] } = spec
+  const project = spec.project ?? ((_: string, next: Value) => next)
   const own = parameters.filter((parameter) => !given?.has(parameter.name))
   const raw = differentiate(
     loss,
@@ -73,5 +78,5 @@ export function trainingStep(spec: TrainingStepSpec): TrainingStep {
     })
   }
   const metrics = { loss, ...spec.metrics }
-  return { model: compile('training-step', { ...outputs, ...metrics }), state, metrics: Object.keys(metrics) }
+  return { model: compile('training-step', { ...outputs, ...metrics }), state, held, metrics: Object.keys(metrics) }
 }
