@@ -2,17 +2,14 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
-import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
 import { dlqTopic, lateTopic } from '../schemas/topics.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import { createMemoryLog } from '../streams/event-log/memory.ts'
 import { openSqliteLog } from '../streams/event-log/sqlite.ts'
-import { eventOf } from '../streams/event-value.ts'
 import type { Counts } from '../streams/outbox.ts'
 import { replay } from '../streams/replay.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Scenario } from './define-scenario.ts'
-import { type EventLines, openEventLines } from './event-lines.ts'
 import { TARGET_FPR } from './fraud/fraud.ts'
 import {
   type FileInput,
@@ -21,6 +18,7 @@ import {
   generatedAdmissions,
   STREAM_START_MS,
 } from './replay-input.ts'
+import { openReplayOutput } from './replay-output.ts'
 import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
 import { renderReport } from './report/render-report.ts'
@@ -36,7 +34,7 @@ export interface ReplayOptions {
   readonly untilMs: number | null
   /** Keeps log, state and models; null: in memory, gone afterwards. */
   readonly stateDir: string | null
-  /** Scores as NDJSON, one a line; `.gz` compresses. */
+  /** Scores as NDJSON, one a line, `.gz` compressed; a folder (name ending in `/`): a file per output topic. */
   readonly output: string | null
   /** Where to write the report, one HTML file; null: none. */
   readonly report: string | null
@@ -64,8 +62,6 @@ export interface ReplaySummary {
   readonly peakRssBytes: number
 }
 
-const OUTPUT_FETCH = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
-
 /** Replays files, or the generated stream, through the whole topology in virtual time and measures both arms. */
 export async function replayScenario(options: ReplayOptions): Promise<ReplaySummary> {
   const { scenario, stateDir } = options
@@ -74,7 +70,6 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   if (options.report !== null) mkdirSync(dirname(options.report), { recursive: true })
   const log = stateDir === null ? createMemoryLog() : openSqliteLog(join(stateDir, 'log.sqlite'))
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
-  const lines = options.output === null ? null : openEventLines(options.output)
   try {
     const topology = scenario.topology(1, options.sliceMs)
     const inputTopic = `rheo.${scenario.name}.input-${inputId(options)}.v1`
@@ -84,7 +79,8 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     ])
     const starts = await outputStarts(log, scenario, inputTopic)
     const evaluation = createEvaluation({ arms: [...scenario.armNames].reverse(), targetFpr: TARGET_FPR })
-    const reader = outputReader(log, scenario, starts, lines, evaluation, stateDir === null)
+    const afterwards = stateDir === null ? 'drop' : 'keep'
+    const reader = openReplayOutput({ log, scenario, starts, output: options.output, evaluation, afterwards })
     let admittedBefore = -1
     let before: CountsBefore = { rejected: 0, deleted: 0, duplicates: 0 }
     const tasks = await replay({
@@ -110,7 +106,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       },
     })
     await reader.read()
-    const outputSha256 = lines?.close() ?? null
+    const outputSha256 = reader.close()
     const counts = tasks[0]!.counts
     const since = async (topic: string): Promise<number> =>
       Number((await log.bounds(topic, 0)).end - (starts.get(topic) ?? 0n))
@@ -195,54 +191,6 @@ async function countsBefore(
   const positions = COUNTED.map((name, partition) => ({ topic: inputTopic, partition, next: BigInt(before[name]) }))
   await group.commit({ appends: [], positions })
   return before
-}
-
-function outputReader(
-  log: EventLog,
-  scenario: Scenario,
-  starts: ReadonlyMap<string, bigint>,
-  lines: EventLines | null,
-  evaluation: EvaluationCollector,
-  truncate: boolean,
-) {
-  const topology = scenario.topology(1)
-  const [scoreOutput, outcomeOutput] = topology.outputs
-  const next = new Map(starts)
-  const each = async (topic: string, take: (value: Parameters<typeof eventOf>[0]) => void): Promise<number> => {
-    let count = 0
-    for (;;) {
-      const from = next.get(topic)!
-      const fetched = await log.fetch(topic, 0, from, OUTPUT_FETCH)
-      for (const { value } of fetched.records) take(value)
-      count += fetched.records.length
-      if (fetched.next === from) break
-      next.set(topic, fetched.next)
-    }
-    if (truncate) await log.truncate(topic, 0, next.get(topic)!)
-    return count
-  }
-  return {
-    scores: 0,
-    async read() {
-      this.scores += await each(scoreOutput!.topic, (value) => lines?.write(eventOf(value, scoreOutput!.codec)))
-      await each(outcomeOutput!.topic, (value) => {
-        evaluation.add(evaluated(eventOf(value, outcomeOutput!.codec) as Outcome, scenario))
-      })
-      if (!truncate) return
-      for (const { topic } of topology.sources) await log.truncate(topic, 0, (await log.bounds(topic, 0)).end)
-    },
-  }
-}
-
-function evaluated(outcome: Outcome, scenario: Scenario): Parameters<EvaluationCollector['add']>[0] {
-  const { probability, threshold, decision } = outcome
-  const champion = { probability, threshold, decision }
-  const others = Object.entries(outcome.challengers).map(([name, arm]) => {
-    const flagged = arm.probability >= arm.threshold
-    return [name, { ...arm, decision: flagged ? 'review' : 'allow' }] as const
-  })
-  const arms = Object.fromEntries([[scenario.armNames[0]!, champion], ...others])
-  return { paymentId: outcome.paymentId, eventTimeMs: outcome.eventTime, label: outcome.fraud, arms }
 }
 
 function skippedOf({ scenario, inputs, stream, evaluateFromMs }: ReplayOptions): number | null {

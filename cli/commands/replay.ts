@@ -52,7 +52,7 @@ export function define(command: Command): void {
     .option('--slice <duration>', 'reaction time (default: 1s)')
     .option('--state <dir>', 'keep log, state and models here; called again, goes on where it stopped')
     .optionsGroup('Results:')
-    .option('--output <file>', 'scores as NDJSON, one a line; .gz compresses')
+    .option('--output <file or dir/>', 'scores as NDJSON, one a line; .gz compresses; DIR/: one file per output topic')
     .option('--report <file>', 'how good the scores were, as one HTML page')
     .option('--evaluate-from <time>', 'measure payments from here (built-in stream: from day 30 on)', momentMs)
     .option('--evaluate-until <time>', 'measure payments before this', momentMs)

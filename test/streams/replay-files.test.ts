@@ -18,7 +18,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-function call(name: string, rows: readonly string[]): Promise<ReplaySummary> {
+function call(name: string, rows: readonly string[], output = 'scores.ndjson'): Promise<ReplaySummary> {
   const file = join(directory, name)
   writeFileSync(file, ['t,id,c,k,a', ...rows, ''].join('\n'))
   return replayScenario({
@@ -28,7 +28,7 @@ function call(name: string, rows: readonly string[]): Promise<ReplaySummary> {
     sliceMs: 1_000,
     untilMs: null,
     stateDir: join(directory, 'state'),
-    output: join(directory, 'scores.ndjson'),
+    output: `${directory}/${output}`,
     report: null,
     evaluateFromMs: null,
     evaluateUntilMs: null,
@@ -45,4 +45,23 @@ it('counts and writes only its own input, and goes on from what an earlier one t
   const scores = lines.map((line) => JSON.parse(line) as { paymentId: string; features: Record<string, number> })
   expect(scores.map(({ paymentId }) => paymentId)).toEqual(['b1', 'b2'])
   expect(scores[0]!.features['customerId.count.24h']).toBe(2)
+})
+
+it('writes one file per output topic into a folder, dead letters with their bytes', async () => {
+  await call('input.csv', ['1,a1,c1,t1,5', '2,a2,c1,t1,NaN', '90000,a3,c1,t1,7', '3,a4,c1,t1,1'], 'out/')
+  const read = (name: string): Record<string, unknown>[] => {
+    const text = readFileSync(join(directory, 'out', `${name}.ndjson`), 'utf8')
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line))
+  }
+  expect(read('scores').map(({ paymentId }) => paymentId)).toEqual(['a1', 'a4'])
+  expect(read('dead-letters').map(({ code, stage }) => [code, stage])).toEqual([
+    ['NUMBER_NOT_FINITE', 'input'],
+    ['TIME_IN_FUTURE', 'intake'],
+  ])
+  expect(read('dead-letters')[0]).toMatchObject({ topic: 'input.csv', text: '2,a2,c1,t1,NaN' })
+  expect(read('late')).toEqual([])
+  expect(read('outcomes')).toEqual([])
 })

@@ -1,0 +1,133 @@
+import { mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
+import { dlqTopic, lateTopic } from '../schemas/topics.ts'
+import { fromDeadLetter } from '../streams/dead-letter.ts'
+import type { EventLog, LogRecord } from '../streams/event-log/event-log.ts'
+import { eventOf } from '../streams/event-value.ts'
+import type { Scenario } from './define-scenario.ts'
+import { type EventLines, openEventLines } from './event-lines.ts'
+import type { EvaluationCollector } from './report/evaluation.ts'
+
+const FETCH = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
+
+/** Reads what a replay appended to the output topics, into files and the evaluation. */
+export interface ReplayOutput {
+  /** Scores read so far. */
+  readonly scores: number
+  /** Reads on to the end of the topics. */
+  read(): Promise<void>
+  /** Ends the files; the SHA-256 of the scores' lines, null without files. */
+  close(): string | null
+}
+
+export interface ReplayOutputOptions {
+  readonly log: EventLog
+  readonly scenario: Scenario
+  /** Where each topic begins for this input. */
+  readonly starts: ReadonlyMap<string, bigint>
+  /** A file for the scores; or a folder (an existing one, or a name that ends in `/`) for a file per output topic. */
+  readonly output: string | null
+  readonly evaluation: EvaluationCollector
+  /** What was read need not stay in the log. */
+  readonly afterwards: 'drop' | 'keep'
+}
+
+export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
+  const { log, scenario, evaluation, afterwards } = options
+  const topology = scenario.topology(1)
+  const [scoreOutput, outcomeOutput] = topology.outputs
+  const files = openFiles(options.output)
+  const next = new Map(options.starts)
+  let scores = 0
+
+  async function each(topic: string, take: (record: LogRecord) => void): Promise<number> {
+    let count = 0
+    for (;;) {
+      const from = next.get(topic)!
+      const fetched = await log.fetch(topic, 0, from, FETCH)
+      fetched.records.forEach(take)
+      count += fetched.records.length
+      if (fetched.next === from) return count
+      next.set(topic, fetched.next)
+    }
+  }
+
+  async function readSideTopics(): Promise<void> {
+    for (const { topic, codec } of topology.sources) {
+      await each(dlqTopic(topic), (letter) => files?.deadLetters?.write(deadLetterLine(letter, topic)))
+      await each(lateTopic(topic), ({ value }) => {
+        const bytes = value === null || value instanceof Uint8Array ? value : value.bytes()
+        files?.late?.write(codec.decode(bytes))
+      })
+    }
+  }
+
+  return {
+    get scores() {
+      return scores
+    },
+    async read() {
+      scores += await each(scoreOutput!.topic, ({ value }) => files?.scores.write(eventOf(value, scoreOutput!.codec)))
+      await each(outcomeOutput!.topic, ({ value }) => {
+        const outcome = eventOf(value, outcomeOutput!.codec) as Outcome
+        files?.outcomes?.write(outcome)
+        evaluation.add(evaluated(outcome, scenario))
+      })
+      if (files?.deadLetters != null) await readSideTopics()
+      if (afterwards === 'keep') return
+      for (const { topic } of topology.outputs) await log.truncate(topic, 0, next.get(topic)!)
+      for (const { topic } of topology.sources) await log.truncate(topic, 0, (await log.bounds(topic, 0)).end)
+    },
+    close() {
+      files?.outcomes?.close()
+      files?.deadLetters?.close()
+      files?.late?.close()
+      return files?.scores.close() ?? null
+    },
+  }
+}
+
+interface Files {
+  readonly scores: EventLines
+  readonly outcomes: EventLines | null
+  readonly deadLetters: EventLines | null
+  readonly late: EventLines | null
+}
+
+function openFiles(output: string | null): Files | null {
+  if (output === null) return null
+  const isFolder = output.endsWith('/') || (statSync(output, { throwIfNoEntry: false })?.isDirectory() ?? false)
+  if (!isFolder) return { scores: openEventLines(output), outcomes: null, deadLetters: null, late: null }
+  mkdirSync(output, { recursive: true })
+  const file = (name: string): EventLines => openEventLines(join(output, `${name}.ndjson`))
+  return { scores: file('scores'), outcomes: file('outcomes'), deadLetters: file('dead-letters'), late: file('late') }
+}
+
+/** A dead letter for people and programs: why and where from, the bytes as base64 and, where they are text, as text. */
+function deadLetterLine(letter: LogRecord, topic: string): object {
+  const { value } = letter
+  const bytes = Buffer.from(value === null ? [] : value instanceof Uint8Array ? value : value.bytes())
+  const origin = fromDeadLetter(letter)?.origin
+  const { code, reason, stage } = origin ?? { code: null, reason: null, stage: null }
+  const text = bytes.toString()
+  return {
+    topic: origin?.topic ?? topic,
+    offset: String(origin?.offset ?? letter.offset),
+    stage,
+    code,
+    reason,
+    value: bytes.toString('base64'),
+    text: Buffer.from(text).equals(bytes) ? text : null,
+  }
+}
+
+function evaluated(outcome: Outcome, scenario: Scenario): Parameters<EvaluationCollector['add']>[0] {
+  const { probability, threshold, decision } = outcome
+  const others = Object.entries(outcome.challengers).map(([name, arm]) => {
+    const flagged = arm.probability >= arm.threshold
+    return [name, { ...arm, decision: flagged ? 'review' : 'allow' }] as const
+  })
+  const arms = Object.fromEntries([[scenario.armNames[0]!, { probability, threshold, decision }], ...others])
+  return { paymentId: outcome.paymentId, eventTimeMs: outcome.eventTime, label: outcome.fraud, arms }
+}
