@@ -32,24 +32,3 @@ export function rowsOf(batch: readonly Utterance[]): HostTensor {
   batch.forEach(({ row }, i) => data.set(row, i * NGRAMS.width))
   return float32([batch.length, NGRAMS.width], data)
 }
-
-/** One-hot classes, float32 [batch, classes]. */
-export function oneHot(classes: readonly number[], width: number): HostTensor {
-  const data = new Float32Array(classes.length * width)
-  classes.forEach((of, i) => {
-    data[i * width + of] = 1
-  })
-  return float32([classes.length, width], data)
-}
-
-export function ones(rows: number): HostTensor {
-  return float32([rows, 1], new Float32Array(rows).fill(1))
-}
-
-/** The class with the largest logit of each row. */
-export function largest(logits: Float32Array, width: number): readonly number[] {
-  return Array.from({ length: logits.length / width }, (_, i) => {
-    const row = logits.subarray(i * width, (i + 1) * width)
-    return row.reduce((best, logit, column) => (logit > row[best]! ? column : best), 0)
-  })
-}

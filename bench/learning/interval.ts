@@ -21,13 +21,3 @@ export function interval(values: readonly number[]): Interval {
 export function written({ mean, half }: Interval, digits = 2): string {
   return `${mean.toFixed(digits)} ± ${half.toFixed(digits)}`
 }
-
-/** A seeded permutation of `items` (Fisher and Yates). */
-export function shuffled<T>(items: readonly T[], random: () => number): readonly T[] {
-  const order = [...items]
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1))
-    ;[order[i], order[j]] = [order[j]!, order[i]!]
-  }
-  return order
-}
