@@ -26,6 +26,11 @@ export interface RuntimeOptions {
   readonly threads?: number
   /** 'forbidden': a node that the provider cannot run is a load error, not a silent copy to the CPU. */
   readonly cpuFallback?: 'allowed' | 'forbidden'
+  /**
+   * 'packed' (the default): the CPU copies weights into its kernels' layout at load. 'plain': it reads them as they are, which is
+   * faster for narrow layers in large batches and slower for wide ones in small batches.
+   */
+  readonly weights?: 'packed' | 'plain'
   /** Outputs that stay on the device, to be fed to the next run. Their data must never be read from here. */
   readonly deviceOutputs?: readonly string[]
 }
@@ -35,7 +40,7 @@ export type OnnxSession = ort.InferenceSession
 export type OnnxTensorValue = ort.Tensor
 
 export function sessionOptions(options: RuntimeOptions): ort.InferenceSession.SessionOptions {
-  const { provider, threads = 1, cpuFallback = 'allowed', deviceOutputs } = options
+  const { provider, threads = 1, cpuFallback = 'allowed', weights = 'packed', deviceOutputs } = options
   const onDevice = deviceOutputs !== undefined && deviceOutputs.length > 0 && provider !== 'cpu'
   return {
     executionProviders: [provider],
@@ -47,6 +52,7 @@ export function sessionOptions(options: RuntimeOptions): ort.InferenceSession.Se
     extra: {
       session: {
         'intra_op.allow_spinning': '0',
+        ...(weights === 'plain' ? { disable_prepacking: '1' } : {}),
         ...(cpuFallback === 'forbidden' ? { disable_cpu_ep_fallback: '1' } : {}),
       },
     },
@@ -81,6 +87,29 @@ function translate(cause: unknown, provider: Provider): RheoError {
     })
   }
   return new RheoError('MODEL_INVALID', `The runtime refuses the model: ${firstLine(text)}`, { cause })
+}
+
+/** What the runtime says when a model, and not the device under it, is at fault. */
+const MODEL_FAULT =
+  /INVALID_ARGUMENT|INVALID_GRAPH|NOT_IMPLEMENTED|shape|dimension|rank|out of (bounds|range)|invalid indice/i
+/** What it says when the device, its driver or its memory is. Comes first: a device's error may name a shape, too. */
+const DEVICE_FAULT =
+  /\b(CUDA|CUDNN|CUBLAS|CUFFT)\w* (failure|error)|device\b.*\blost|out of memory|failed to allocate|driver/i
+
+/**
+ * Why a run failed that was well-formed. On the CPU it is the model: MODEL_INVALID. On a device PROVIDER_UNAVAILABLE, unless the runtime
+ * names a fault of the model: a device that dies in mid-run says so in many ways, and each of them means "score elsewhere".
+ */
+export function runFailure(cause: unknown, provider: Provider, doing: string): RheoError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  if (provider !== 'cpu' && (DEVICE_FAULT.test(text) || !MODEL_FAULT.test(text))) {
+    return new RheoError('PROVIDER_UNAVAILABLE', `The ${provider} provider failed while ${doing}: ${firstLine(text)}`, {
+      cause,
+      retryable: true,
+      hint: 'The device was lost or has no memory left; scores can be had from the CPU until the process is started anew.',
+    })
+  }
+  return new RheoError('MODEL_INVALID', `The runtime failed while ${doing}: ${firstLine(text)}`, { cause })
 }
 
 function providerHint(provider: Provider): string {

@@ -24,6 +24,7 @@ export type FromWorker =
       readonly code: RheoError['code'] | null
       readonly text: string
       readonly hint: string | null
+      readonly retryable: boolean
     }
 
 const port = parentPort
@@ -39,6 +40,7 @@ async function serve(port: NonNullable<typeof parentPort>, task: WorkerTask): Pr
       code: known?.code ?? null,
       text: error instanceof Error ? error.message : String(error),
       hint: known?.hint ?? null,
+      retryable: known?.retryable ?? false,
     })
   }
   try {

@@ -5,6 +5,7 @@ import {
   type OnnxTensorValue,
   openSession,
   type Provider,
+  runFailure,
   toOnnxTensor,
 } from './onnx-runtime.ts'
 import { encodeOnnx, type OnnxModel } from './train/onnx-encoder.ts'
@@ -12,7 +13,8 @@ import { nextName, type TrainingStep } from './train/training-step.ts'
 
 /** Runs a training step again and again. The state stays on the device between steps where the provider has one. */
 export interface Trainer {
-  /** One step on a batch: the step's inputs without its state. Answers the metrics as of before the update. */
+  /** One step on a batch: the step's inputs without its state. Answers the metrics as of before the update.
+   * PROVIDER_UNAVAILABLE when the device died: go on from the last state that was read. */
   step(batch: Readonly<Record<string, HostTensor>>): Promise<Readonly<Record<string, number>>>
   /** The present state (weights and optimiser), by name, copied to main memory. */
   state(): Promise<ReadonlyMap<string, Float32Array>>
@@ -56,7 +58,9 @@ export async function createTrainer(step: TrainingStep, options: TrainerOptions)
       const feeds: Record<string, OnnxTensorValue> = {}
       for (const [name, tensor] of [...state, ...held]) if (used.has(name)) feeds[name] = tensor
       for (const [name, tensor] of Object.entries(batch)) feeds[name] = toOnnxTensor(tensor)
-      const outputs = await session.run(feeds)
+      const outputs = await session.run(feeds).catch((cause: unknown) => {
+        throw runFailure(cause, options.provider, 'training')
+      })
       const next = new Map<string, OnnxTensorValue>()
       for (const name of names) {
         const tensor = outputs[nextName(name)]!

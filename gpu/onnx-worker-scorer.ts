@@ -47,11 +47,10 @@ export async function createWorkerScorer(
         open.delete(message.id)
         return
       }
-      const error = new RheoError(
-        message.code ?? 'MODEL_INVALID',
-        message.text,
-        message.hint === null ? {} : { hint: message.hint },
-      )
+      const error = new RheoError(message.code ?? 'MODEL_INVALID', message.text, {
+        retryable: message.retryable,
+        ...(message.hint === null ? {} : { hint: message.hint }),
+      })
       if (message.id === null) return reject(error)
       open.get(message.id)?.reject(error)
       open.delete(message.id)
