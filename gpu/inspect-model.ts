@@ -4,8 +4,8 @@ import { readFields, textOf } from './protobuf-reader.ts'
 
 /** What a model file says of itself, read before the runtime sees it. */
 export interface ModelContents {
-  /** Version of ONNX's own operator set. */
-  readonly opset: number
+  /** Version of ONNX's own operator set; null: it imports none, as a model of trees alone need not. */
+  readonly opset: number | null
   /** Domains of the operators that its nodes use; '' is ONNX's own. */
   readonly domains: ReadonlySet<string>
   /** Files that hold weights, relative to the model's folder. All lie inside it. */
@@ -37,6 +37,7 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
   const externalLocations = new Set<string>()
   let elements = 0
   let opset: number | null = null
+  let imports = 0
   let graphs = 0
 
   function model(message: Uint8Array): void {
@@ -57,6 +58,7 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
       if (field.number === 1 && field.kind === 'bytes') domain = textOf(field.value)
       if (field.number === 2 && field.kind === 'varint') version = Number(field.value)
     }
+    imports++
     if (domain === '' || domain === 'ai.onnx') opset = version
   }
 
@@ -137,8 +139,8 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
     if (error instanceof RangeError) refuse(`the file is damaged or truncated: ${error.message}`)
     throw error
   }
-  if (graphs !== 1 || opset === null) refuse('the file is not an ONNX model')
-  return { opset: opset!, domains, externalLocations }
+  if (graphs !== 1 || imports === 0) refuse('the file is not an ONNX model')
+  return { opset, domains, externalLocations }
 }
 
 function* packedVarints(bytes: Uint8Array): Generator<bigint> {

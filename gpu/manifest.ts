@@ -21,7 +21,8 @@ const Manifest = z.strictObject({
     .array(z.strictObject({ name: z.string().min(1), width: z.int().min(1).max(10_000) }))
     .min(1)
     .max(16),
-  opset: z.int().min(7).max(26),
+  /** Of ONNX's own operators; null: the file imports none (trees alone). */
+  opset: z.int().min(7).max(26).nullable(),
   /** SHA-256 of the model file, hex. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Files beside the model that hold its weights: path relative to the model's folder → SHA-256. */

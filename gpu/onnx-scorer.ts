@@ -58,7 +58,10 @@ async function openScorer(
 ): Promise<Scorer> {
   const { opset } = inspectModel(bytes, options.limits ?? MODEL_LIMITS)
   if (opset !== manifest.opset) {
-    throw new RheoError('MODEL_INVALID', `The manifest says opset ${manifest.opset}, the model ${opset}.`)
+    throw new RheoError(
+      'MODEL_INVALID',
+      `The manifest says opset ${manifest.opset ?? 'none'}, the model ${opset ?? 'none'}.`,
+    )
   }
   const weights = manifest.input.features.length <= PLAIN_WEIGHTS_UP_TO ? 'plain' : 'packed'
   const session = await openSession(source, { weights, ...options })

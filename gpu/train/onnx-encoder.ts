@@ -50,6 +50,8 @@ export interface OnnxModel {
   readonly nodes: readonly OnnxNode[]
   /** Operator-set versions besides ONNX's own, by domain (`ai.onnx.ml`: 3). */
   readonly domains?: Readonly<Record<string, number>>
+  /** null: the model uses none of ONNX's own operators, and imports none. Left out: OPSET. */
+  readonly opset?: number | null
 }
 
 /** Opset 18: the first with axes as inputs in every reduction and with scatter-add in the CUDA and WebGPU kernels. */
@@ -65,7 +67,8 @@ export function encodeOnnx(model: OnnxModel): Uint8Array {
   writer.varint(1, IR_VERSION)
   writer.text(2, 'rheo')
   writer.nested(7, (graph) => writeGraph(graph, model))
-  writer.nested(8, (opset) => writeOpset(opset, '', OPSET))
+  const { opset: own = OPSET } = model
+  if (own !== null) writer.nested(8, (opset) => writeOpset(opset, '', own))
   for (const [domain, version] of Object.entries(model.domains ?? {})) {
     writer.nested(8, (opset) => writeOpset(opset, domain, version))
   }
