@@ -6,7 +6,7 @@ import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
 import type { Scorer } from '../../gpu/scorer.ts'
 import { FOUR, manifestOf, mlpBytes } from './models.ts'
 
-/** What the runtime says, from its sources, when a device dies or fills up. */
+/** What the runtime is expected to say when a device dies or fills up: written from memory of it, not captured from a dying device. */
 const DEATHS = [
   'CUDA failure 719: unspecified launch failure ; GPU=0 ; hostname=a ; file=cuda_execution_provider.cc ; line=433',
   "Non-zero status code returned while running Gemm node. Name:'' Status Message: CUBLAS failure 13: CUBLAS_STATUS_EXECUTION_FAILED",
