@@ -4,14 +4,28 @@ import type { StatePut, TaskState } from './state/state-store.ts'
 /** How many keys a task holds in memory per stage before it lets go of those not used lately. */
 export const DEFAULT_CACHED_KEYS = 200_000
 
+/** What storing a key costs besides its value, as bytes. */
+const PUT_BYTES = 512
+
 /** Event time between two looks for expired states. */
 const SWEEP_EVERY_MS = 86_400_000
+
+/** A part of what `freeze` has fixed. */
+export interface FrozenPart {
+  readonly puts: readonly StatePut[]
+  readonly deletes: readonly { readonly table: string; readonly key: string }[]
+  /** About what storing it costs. */
+  readonly bytes: number
+}
 
 /**
  * The keyed state of one stage and task: decoded states in memory, in front of the state store.
  *
  * Two generations stand for recency: a key used again moves to the young one; after a flush, when the young one is
  * full, the old one is let go. So memory is bounded by 2 × maxKeys states, and a let-go state is always flushed.
+ *
+ * What a flush writes is fixed by `freeze` and may be taken in parts while folding goes on: a frozen state that is about
+ * to change is encoded first, as it was.
  */
 export class KeyedState<S> {
   readonly #table: KeyedTable<S>
@@ -20,10 +34,17 @@ export class KeyedState<S> {
   readonly #maxKeys: number
   #young = new Map<string, S>()
   #old = new Map<string, S>()
-  readonly #changed = new Set<string>()
+  #changed = new Set<string>()
   readonly #forgotten = new Set<string>()
-  /** Keys made since the last flush: forgetting one of these needs no delete. */
+  /** Keys made since the last freeze: forgetting one of these needs no delete. */
   readonly #unstored = new Set<string>()
+  /** Changed keys of the flush under way whose states are still as they were frozen, and not encoded yet. */
+  #frozen = new Set<string>()
+  /** Frozen states that had to be encoded before their turn. */
+  #early: StatePut[] = []
+  /** Keys that the flush under way deletes: the store may still know them until it ends. */
+  readonly #leaving = new Set<string>()
+  #leavingTaken = false
   /** True while no key exists outside memory, so that a missing key needs no look-up. */
   #whole: boolean
   #sweptMs = Number.NEGATIVE_INFINITY
@@ -42,7 +63,8 @@ export class KeyedState<S> {
     if (this.#whole || this.#store === null) return
     const missing: string[] = []
     for (const key of new Set(keys)) {
-      if (!this.#young.has(key) && !this.#old.has(key) && !this.#forgotten.has(key)) missing.push(key)
+      if (this.#young.has(key) || this.#old.has(key)) continue
+      if (!this.#forgotten.has(key) && !this.#leaving.has(key)) missing.push(key)
     }
     if (missing.length === 0) return
     const values = await this.#store.load(this.#name, missing)
@@ -59,6 +81,7 @@ export class KeyedState<S> {
 
   /** The key's state, a fresh one where there is none; counted as changed. */
   use(key: string): S {
+    if (this.#frozen.size > 0) this.#encodeEarly(key)
     let state = this.#young.get(key)
     if (state === undefined) {
       if (this.#old.size > 0) {
@@ -80,6 +103,7 @@ export class KeyedState<S> {
   }
 
   forget(key: string): void {
+    if (this.#frozen.size > 0) this.#encodeEarly(key)
     this.#young.delete(key)
     this.#old.delete(key)
     this.#changed.delete(key)
@@ -90,23 +114,38 @@ export class KeyedState<S> {
     return this.#changed.size + this.#forgotten.size
   }
 
-  /** What to write since the last call. */
-  takeChanges(): { puts: StatePut[]; deletes: { table: string; key: string }[] } {
-    const puts: StatePut[] = []
-    for (const key of this.#changed) {
-      const state = this.peek(key)!
-      const expiresAtMs = this.#table.expiresAtMs(state)
-      puts.push({ table: this.#name, key, value: this.#table.encode(state), expiresAtMs })
-    }
-    const deletes = [...this.#forgotten].map((key) => ({ table: this.#name, key }))
-    this.#changed.clear()
+  /** Fixes what the next flush writes: everything changed since the last freeze. The flush before must have ended in `trim`. */
+  freeze(): void {
+    if (this.#frozen.size > 0 || this.#early.length > 0) throw new Error('the flush before has not ended')
+    const emptied = this.#frozen
+    this.#frozen = this.#changed
+    this.#changed = emptied
+    for (const key of this.#forgotten) this.#leaving.add(key)
+    this.#leavingTaken = false
     this.#forgotten.clear()
     this.#unstored.clear()
-    return { puts, deletes }
+  }
+
+  /** Frozen states until their bytes reach `maxBytes`, each once; all deletes come with the first. Empty: that was all. */
+  takeFrozen(maxBytes: number): FrozenPart {
+    const puts: StatePut[] = this.#early
+    this.#early = []
+    let bytes = puts.reduce((sum, put) => sum + sizeOf(put), 0)
+    for (const key of this.#frozen) {
+      if (bytes >= maxBytes) break
+      this.#frozen.delete(key)
+      const put = this.#put(key)
+      puts.push(put)
+      bytes += sizeOf(put)
+    }
+    const deletes = this.#leavingTaken ? [] : [...this.#leaving].map((key) => ({ table: this.#name, key }))
+    this.#leavingTaken = true
+    return { puts, deletes, bytes }
   }
 
   /** Lets go of states that mean the same as none at this watermark, and of those not used lately. Call right after a flush. */
   trim(watermarkMs: number): void {
+    this.#leaving.clear()
     if (watermarkMs - this.#sweptMs >= SWEEP_EVERY_MS || this.#sweptMs === Number.NEGATIVE_INFINITY)
       this.#sweep(watermarkMs)
     if (this.#store === null || this.#young.size < this.#maxKeys) return
@@ -115,13 +154,27 @@ export class KeyedState<S> {
     this.#young = new Map()
   }
 
+  #encodeEarly(key: string): void {
+    if (this.#frozen.delete(key)) this.#early.push(this.#put(key))
+  }
+
+  #put(key: string): StatePut {
+    const state = this.peek(key)!
+    return { table: this.#name, key, value: this.#table.encode(state), expiresAtMs: this.#table.expiresAtMs(state) }
+  }
+
   #sweep(watermarkMs: number): void {
     this.#sweptMs = watermarkMs
     for (const generation of [this.#young, this.#old]) {
       for (const [key, state] of generation) {
+        if (this.#changed.has(key)) continue
         const expiresAtMs = this.#table.expiresAtMs(state)
         if (expiresAtMs !== null && expiresAtMs < watermarkMs) generation.delete(key)
       }
     }
   }
+}
+
+function sizeOf(put: StatePut): number {
+  return PUT_BYTES + put.value.byteLength
 }

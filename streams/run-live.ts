@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { RheoError } from '../schemas/errors.ts'
 import type { EventLog, MaybePromise } from './event-log/event-log.ts'
+import { LiveFlush } from './live-flush.ts'
 import { Task } from './run-task.ts'
 import type { StateStore } from './state/state-store.ts'
 import type { Topology } from './topology.ts'
@@ -24,8 +25,8 @@ export interface LivePlan {
   readonly clock: () => number
   readonly batchRecords: number
   /**
-   * State is written with its positions this often at most, processing time; more rarely where that would hold up the
-   * scores for more than FLUSH_SHARE of the time. Default 1,000.
+   * A flush of state begins this long after the last one's end, processing time, or later where flushes would take
+   * more of the time than they may (`live-flush.ts`). Default 1,000.
    */
   readonly flushEveryMs?: number
   /** A sooner flush once so many keys have changed: bounds what a restart folds again. Default 200,000. */
@@ -45,10 +46,6 @@ export interface LivePlan {
 /** Retries without a flush in between, with pauses of 0.1, 0.2, … 3.2 s: about 6 s in all. */
 const MOST_RETRIES = 6
 const FIRST_PAUSE_MS = 100
-/** Writing state stops the scores behind it: with half a per cent of the time, the 99th percentile does not notice. */
-const FLUSH_SHARE = 0.005
-/** However long a flush takes, a restart has no more than this to fold again. */
-const FLUSH_AT_LEAST_EVERY_MS = 60_000
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -81,25 +78,17 @@ async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void>
   const { flushEveryMs = 1_000, flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
   const tasks = await startTasks(plan)
   plan.onStart?.(tasks)
-  let nextFlushMs = clock() + flushEveryMs
+  const flush = new LiveFlush(tasks, clock, flushEveryMs)
   let cleanedMs = clock()
   let drainUntilMs: number | null = null
-
-  const flush = async (): Promise<void> => {
-    const startMs = clock()
-    for (const task of tasks) await task.flush()
-    const endMs = clock()
-    const sparingMs = Math.min(FLUSH_AT_LEAST_EVERY_MS, (endMs - startMs) / FLUSH_SHARE)
-    nextFlushMs = endMs + Math.max(flushEveryMs, sparingMs)
-    flushed()
-  }
 
   for (;;) {
     if (signal.aborted) drainUntilMs ??= clock() + drainMs
     const folded = await pass(log, tasks)
     await plan.onPass?.({ folded, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
-    if (clock() >= nextFlushMs || tasks.some((task) => task.unflushedKeys >= flushKeys)) await flush()
+    if (tasks.some((task) => task.unflushedKeys >= flushKeys)) flush.hurry()
+    if (await flush.advance()) flushed()
     if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
       cleanedMs = clock()
       await log.clean(cleanedMs)
@@ -108,7 +97,7 @@ async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void>
     if (folded === 0) await log.changed(idleMs)
     else await nextTurn()
   }
-  await flush()
+  for (const task of tasks) await task.flush()
 }
 
 async function startTasks({ topology, log, store, clock, batchRecords }: LivePlan): Promise<readonly Task[]> {

@@ -1,11 +1,12 @@
 import { type Entry, FEEDBACK, type Step, TIMER } from '../processors/step.ts'
+import { ALL_BYTES, Checkpoint, type CheckpointTable } from './checkpoint.ts'
 import type { EventLog, Position, TaskWriter } from './event-log/event-log.ts'
 import { Intake } from './intake.ts'
 import { KeyedState } from './keyed-state.ts'
 import { type Counts, Outbox } from './outbox.ts'
 import { unpack } from './packing.ts'
 import { recoveryPoint } from './recovery-point.ts'
-import type { StateChanges, StatePut, StateStore, TaskState } from './state/state-store.ts'
+import type { StatePut, StateStore, TaskState } from './state/state-store.ts'
 import { Timers } from './timers.ts'
 import type { Stage, Topology } from './topology.ts'
 import { channelOf, Watermarks } from './watermark.ts'
@@ -54,7 +55,7 @@ interface RunningStage {
  * One task: one partition number across all stages of a topology. The way of a record:
  *
  *   take a bounded batch → decode each record once → advance the watermark, find due timers
- *   → load the state of the batch's keys → fold → one commit → (later) flush state with its position
+ *   → load the state of the batch's keys → fold → one commit → (later) flush state with its position, in parts (checkpoint.ts)
  *
  * After a crash the state store stands at R and the log at C ≥ R: `recover` folds (R, C] again and emits nothing.
  */
@@ -70,6 +71,8 @@ export class Task {
   readonly #intakeOutbox: Outbox
   readonly #stages: readonly RunningStage[]
   #dirty = false
+  /** The flush under way. */
+  #checkpoint: Checkpoint | null = null
 
   /** Fences whoever ran this task before, restores its state and folds what the state store has not seen. */
   static async start(
@@ -146,14 +149,24 @@ export class Task {
 
   /** Writes changed state with the positions it stands for. Only ever after the commit of what it contains. */
   async flush(): Promise<void> {
-    if (!this.#dirty) return
-    this.#dirty = false
-    if (this.#state !== null) await this.#state.flush(this.#changes())
-    for (const { keyed, watermarks, timers } of this.#stages) {
-      keyed?.trim(watermarks.currentMs)
-      if (this.#state === null) timers.forgetChanges()
+    // What is left of a flush under way, then what has changed since it began.
+    while (this.#checkpoint !== null) await this.flushPart(ALL_BYTES)
+    while (await this.flushPart(ALL_BYTES));
+  }
+
+  /**
+   * The next part of a flush, about so many bytes of state; turns may come between two parts. The first fixes what is
+   * written, and the last but the dropping of what was read makes it durable. Returns whether the flush has more parts.
+   */
+  async flushPart(maxBytes: number): Promise<boolean> {
+    if (this.#checkpoint === null) {
+      if (!this.#dirty) return false
+      this.#dirty = false
+      this.#checkpoint = this.#freeze()
     }
-    await this.#truncate()
+    if (await this.#checkpoint.advance(maxBytes)) return true
+    this.#checkpoint = null
+    return false
   }
 
   /** Changed keys that the next flush will write. */
@@ -251,7 +264,7 @@ export class Task {
     return { from, committed: committed ?? 0n }
   }
 
-  #changes(): StateChanges {
+  #freeze(): Checkpoint {
     const puts: StatePut[] = []
     const deletes: { table: string; key: string }[] = []
     const put = (table: string, pages: readonly (readonly [string, Uint8Array])[]): void => {
@@ -259,21 +272,25 @@ export class Task {
     }
     const positions = new Map(this.#intake.positions().map(({ topic, next }) => [topic, next]))
     const stages: SavedRun['stages'] = {}
+    const tables: CheckpointTable[] = []
+    /** Repartition topics need nothing that the state store has taken in. */
+    const drops: Position[] = []
     let watermarkMs = Number.POSITIVE_INFINITY
-    for (const running of this.#stages) {
-      const { name, topic } = running.stage
-      positions.set(topic, running.next)
-      const keyed = running.keyed?.takeChanges()
-      if (keyed !== undefined) {
-        puts.push(...keyed.puts)
-        deletes.push(...keyed.deletes)
+    for (const { stage, step, keyed, timers, watermarks, outbox, next } of this.#stages) {
+      const { name, topic } = stage
+      positions.set(topic, next)
+      drops.push({ topic, partition: this.number, next })
+      if (keyed !== null) tables.push({ keyed, watermarkMs: () => watermarks.currentMs })
+      if (this.#state === null) {
+        timers.forgetChanges()
+        continue
       }
-      const timers = running.timers.changedPages()
-      put(`${name}/timers`, timers.puts)
-      for (const key of timers.deletes) deletes.push({ table: `${name}/timers`, key })
-      put(`${name}/resident`, running.step.resident?.changedPages() ?? [])
-      stages[name] = { watermarksMs: running.watermarks.snapshot(), announcedMs: running.outbox.announcedMs() }
-      watermarkMs = Math.min(watermarkMs, running.watermarks.currentMs)
+      const changed = timers.changedPages()
+      put(`${name}/timers`, changed.puts)
+      for (const key of changed.deletes) deletes.push({ table: `${name}/timers`, key })
+      put(`${name}/resident`, step.resident?.changedPages() ?? [])
+      stages[name] = { watermarksMs: watermarks.snapshot(), announcedMs: outbox.announcedMs() }
+      watermarkMs = Math.min(watermarkMs, watermarks.currentMs)
     }
     const run: SavedRun = {
       counts: sortedByName(this.counts),
@@ -282,12 +299,8 @@ export class Task {
       stages,
     }
     put(RUN_TABLE, [['task', Buffer.from(JSON.stringify(run))]])
-    return { positions, puts, deletes, watermarkMs }
-  }
-
-  /** Repartition topics need nothing that the state store has taken in. */
-  async #truncate(): Promise<void> {
-    for (const { stage, next } of this.#stages) await this.#log.truncate(stage.topic, this.number, next)
+    const pages = { positions, puts, deletes, watermarkMs }
+    return new Checkpoint(this.#state, this.#log, tables, pages, drops)
   }
 
   #runningStage(stage: Stage): RunningStage {

@@ -1,5 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
-import type { StateStore, TaskState } from './state-store.ts'
+import type { StatePart, StateStore, TaskState } from './state-store.ts'
 
 interface Entry {
   readonly table: string
@@ -45,6 +45,12 @@ export function createMemoryStateStore(): StateStore {
 
 function taskState(name: string, task: Task, epoch: number): TaskState {
   const { tables, positions } = task
+  let staged: StatePart[] = []
+  const checkHolder = (): void => {
+    if (task.epoch === epoch) return
+    staged = []
+    throw fencedState(name)
+  }
   return {
     positions,
     load(table, keys) {
@@ -52,18 +58,28 @@ function taskState(name: string, task: Task, epoch: number): TaskState {
       return keys.map((key) => entries?.get(key)?.value)
     },
     scan: (table) => [...(tables.get(table)?.values() ?? [])].map(({ key, value }) => [key, value] as const),
+    stage(part) {
+      checkHolder()
+      staged.push(part)
+    },
     flush(changes) {
-      if (task.epoch !== epoch) throw fencedState(name)
-      for (const { table, key } of changes.deletes) tables.get(table)?.delete(key)
-      for (const put of changes.puts) {
-        const entries = tables.get(put.table) ?? new Map<string, Entry>()
-        tables.set(put.table, entries)
-        entries.set(put.key, put)
-      }
+      checkHolder()
+      for (const part of [...staged, changes]) apply(task, part)
+      staged = []
       for (const [topic, next] of changes.positions) positions.set(topic, next)
-      sweep(task, changes.puts.length * SWEPT_PER_PUT, changes.watermarkMs)
     },
   }
+}
+
+function apply(task: Task, { deletes, puts, watermarkMs }: StatePart): void {
+  const { tables } = task
+  for (const { table, key } of deletes) tables.get(table)?.delete(key)
+  for (const put of puts) {
+    const entries = tables.get(put.table) ?? new Map<string, Entry>()
+    tables.set(put.table, entries)
+    entries.set(put.key, put)
+  }
+  sweep(task, puts.length * SWEPT_PER_PUT, watermarkMs)
 }
 
 /** Looks at up to `count` entries, where the hand stands, and drops those that have expired. */

@@ -1,7 +1,7 @@
 import { RheoError } from '../../schemas/errors.ts'
 import { arrayRows, openSqliteFile, type SqliteLayout, type SqliteOptions } from '../event-log/sqlite-file.ts'
 import { createSqliteSweep } from './sqlite-sweep.ts'
-import type { StateStore, TaskState } from './state-store.ts'
+import type { StatePart, StateStore, TaskState } from './state-store.ts'
 
 const STATE_LAYOUT: SqliteLayout = {
   applicationId: 0x5248_5354, // "RHST"
@@ -23,6 +23,9 @@ const STATE_LAYOUT: SqliteLayout = {
  * The state store in one SQLite file. Every call answers synchronously, and blocks up to `busyTimeoutMs` while
  * another process writes to the file. A flush is one transaction (about 50 µs and 3 µs per value).
  *
+ * - Staged parts are written at once, into a transaction that stays open until their flush: other processes read on, and
+ *   wait to write. One task stages at a time: another task's write through this object undoes what was staged, and the
+ *   stager's next call fails with STATE_UNAVAILABLE, retryable.
  * - Expiry costs O(1) per put and needs no index: a clock hand walks over the task's rows (`sqlite-sweep.ts`).
  * - Keys are well-formed Unicode: a lone surrogate is stored as U+FFFD.
  * - Throws STATE_UNAVAILABLE (retryable when the file is locked), STORAGE_FULL, STORAGE_CORRUPT, FENCED; a failed
@@ -60,8 +63,16 @@ export function openSqliteStateStore(file: string, options: SqliteOptions = {}):
     }
   }
 
+  /** The holder whose staged parts lie in the open transaction; null: no transaction is open between calls. */
+  let stagedBy: object | null = null
+  const undoStaged = (): void => {
+    stagedBy = null
+    sqlite.rollback()
+  }
+
   const write = <T>(work: () => T): T => {
     try {
+      undoStaged()
       begin.run()
       const result = work()
       commit.run()
@@ -81,6 +92,32 @@ export function openSqliteStateStore(file: string, options: SqliteOptions = {}):
       return [id, newEpoch, positionsOf(id)] as const
     })
     const sweep = createSqliteSweep(db, taskId)
+    const holder = {}
+    /** Parts given to `stage` since the last flush, failed ones too: a flush without one of them would be torn. */
+    let stagedParts = 0
+
+    /** Opens the transaction of this holder's next flush, or goes on in it; a failure undoes all of it. */
+    const change = (work: () => void): void => {
+      try {
+        if (stagedBy !== holder) {
+          undoStaged()
+          begin.run()
+          stagedBy = holder
+          if ((selectEpoch.get(taskId) as unknown as [number])[0] !== epoch) throw fencedState(name)
+          if (stagedParts > 0) throw interrupted(name)
+        }
+        work()
+      } catch (error) {
+        undoStaged()
+        throw sqlite.translate(error)
+      }
+    }
+    const apply = ({ deletes, puts, watermarkMs }: StatePart): void => {
+      for (const { table, key } of deletes) remove.run(taskId, table, key)
+      for (const put of puts) upsert.run(taskId, put.table, put.key, put.expiresAtMs, put.value)
+      sweep(puts.length, watermarkMs)
+    }
+
     return {
       positions,
       load: (table, keys) =>
@@ -88,14 +125,24 @@ export function openSqliteStateStore(file: string, options: SqliteOptions = {}):
           keys.map((key) => (selectValue.get(taskId, table, key) as unknown as [Uint8Array] | undefined)?.[0]),
         ),
       scan: (table) => read(() => selectTable.all(taskId, table) as unknown as [string, Uint8Array][]),
+      stage(part) {
+        try {
+          change(() => apply(part))
+        } finally {
+          stagedParts += 1
+        }
+      },
       flush(changes) {
-        write(() => {
-          if ((selectEpoch.get(taskId) as unknown as [number])[0] !== epoch) throw fencedState(name)
-          for (const { table, key } of changes.deletes) remove.run(taskId, table, key)
-          for (const put of changes.puts) upsert.run(taskId, put.table, put.key, put.expiresAtMs, put.value)
-          for (const [topic, next] of changes.positions) upsertPosition.run(taskId, topic, next)
-          sweep(changes.puts.length, changes.watermarkMs)
-        })
+        try {
+          change(() => {
+            apply(changes)
+            for (const [topic, next] of changes.positions) upsertPosition.run(taskId, topic, next)
+            commit.run()
+          })
+        } finally {
+          stagedParts = 0
+        }
+        stagedBy = null
         for (const [topic, next] of changes.positions) positions.set(topic, next)
       },
     }
@@ -112,5 +159,12 @@ export function openSqliteStateStore(file: string, options: SqliteOptions = {}):
 function fencedState(task: string): RheoError {
   return new RheoError('FENCED', `Another process took over the state of task ${task}.`, {
     hint: 'Nothing was changed; this process must stop working on the task.',
+  })
+}
+
+function interrupted(task: string): RheoError {
+  return new RheoError('STATE_UNAVAILABLE', `Another task wrote while the flush of task ${task} was under way.`, {
+    hint: 'Nothing was changed. Flush the tasks of one process one after the other.',
+    retryable: true,
   })
 }

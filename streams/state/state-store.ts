@@ -3,7 +3,7 @@ import type { MaybePromise } from '../event-log/event-log.ts'
 /**
  * The state store: a projection of the log, per task, flushed atomically with the position it stands for.
  *
- * Contract (`test/state/contract.ts`): a flush is all or nothing, positions included; `acquire` fences the former
+ * Contract (`test/state/contract.ts`): a flush is all or nothing, positions and staged parts included; `acquire` fences the former
  * holder (its flush fails with FENCED and changes nothing); what was flushed survives a crash of the process.
  */
 export interface StateStore {
@@ -20,6 +20,13 @@ export interface TaskState {
   load(table: string, keys: readonly string[]): MaybePromise<readonly (Uint8Array | undefined)[]>
   /** Every key of a table, in no particular order: for tables that a task holds whole (model weights, timers). */
   scan(table: string): MaybePromise<readonly (readonly [key: string, value: Uint8Array])[]>
+  /**
+   * Writes a part of the next flush ahead, so that no single call takes long. Parts are applied in the order of the calls,
+   * before the flush's own changes, and become visible to others and durable with the flush, all or nothing; whoever
+   * acquires the task meanwhile finds none of it. Until the flush, reads of the keys it names may show either state.
+   */
+  stage(part: StatePart): MaybePromise<void>
+  /** Makes these changes, and all that was staged before, visible and durable. A failed flush drops what was staged. */
   flush(changes: StateChanges): MaybePromise<void>
 }
 
@@ -32,11 +39,14 @@ export interface StatePut {
 }
 
 /** Deletes are applied first, then puts. */
-export interface StateChanges {
-  /** Replaces the stored positions of these topics, also in the holder's `positions`. */
-  readonly positions: ReadonlyMap<string, bigint>
+export interface StatePart {
   readonly puts: readonly StatePut[]
   readonly deletes: readonly { readonly table: string; readonly key: string }[]
   /** The task's watermark: state whose expiresAtMs lies before it may be dropped now. */
   readonly watermarkMs: number
+}
+
+export interface StateChanges extends StatePart {
+  /** Replaces the stored positions of these topics, also in the holder's `positions`. */
+  readonly positions: ReadonlyMap<string, bigint>
 }

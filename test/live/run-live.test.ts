@@ -172,6 +172,7 @@ describe('runLive', () => {
           positions: state.positions,
           load: state.load,
           scan: state.scan,
+          stage: state.stage,
           flush(changes) {
             if (failures-- > 0) throw new RheoError('STATE_UNAVAILABLE', 'locked', { retryable: true })
             return state.flush(changes)

@@ -138,6 +138,56 @@ export function describeStateStore(name: string, open: () => Promise<StoreUnderT
       expect((await next.load('t', ['x'])).map(textOf)).toEqual(['2'])
     })
 
+    test('what was staged becomes visible to others with the flush, together with its positions', async () => {
+      const state = await under.store.acquire('a')
+      await state.flush(changes({ puts: [put('x', '1'), put('y', '1'), put('z', '1')] }))
+      const other = await under.another()
+      const seen = async (key: string) => textOf(await other.peek('a', 't', key))
+      await state.stage(changes({ puts: [put('x', '2')], deletes: [{ table: 't', key: 'y' }] }))
+      await state.stage(changes({ puts: [put('x', '3'), put('y', '3'), put('w', '3')] }))
+      if (other !== under.store)
+        expect([await seen('x'), await seen('y'), await seen('w')]).toEqual(['1', '1', undefined])
+      expect(state.positions.size).toBe(0)
+      await state.flush(changes({ positions: new Map([['one', 3n]]), deletes: [{ table: 't', key: 'w' }] }))
+      expect([await seen('x'), await seen('y'), await seen('w'), await seen('z')]).toEqual(['3', '3', undefined, '1'])
+      expect(new Map(state.positions)).toEqual(new Map([['one', 3n]]))
+    })
+
+    test('who acquires a task in the middle of a flush finds nothing of it, and its stager is fenced', async () => {
+      const former = await under.store.acquire('a')
+      await former.flush(changes({ puts: [put('x', '1')], positions: new Map([['one', 1n]]) }))
+      await former.stage(changes({ puts: [put('x', '2'), put('y', '2')] }))
+      const holder = await under.store.acquire('a')
+      expect(new Map(holder.positions)).toEqual(new Map([['one', 1n]]))
+      expect((await holder.load('t', ['x', 'y'])).map(textOf)).toEqual(['1', undefined])
+      expect(await codeOf(() => former.stage(changes({ puts: [put('z', '2')] })))).toBe('FENCED')
+      expect(await codeOf(() => former.flush(changes({ positions: new Map([['one', 2n]]) })))).toBe('FENCED')
+      await holder.stage(changes({ puts: [put('z', '3')] }))
+      await holder.flush(changes({ positions: new Map([['one', 3n]]) }))
+      const next = await (await under.another()).acquire('a')
+      expect((await next.load('t', ['x', 'y', 'z'])).map(textOf)).toEqual(['1', undefined, '3'])
+      expect(new Map(next.positions)).toEqual(new Map([['one', 3n]]))
+    })
+
+    test('two tasks that stage at a time: each flush has all of its parts, or fails, may be retried, and has none', async () => {
+      const a = await under.store.acquire('a')
+      const b = await under.store.acquire('b')
+      await a.stage(changes({ puts: [put('x', 'a')] }))
+      await b.stage(changes({ puts: [put('x', 'b')] }))
+      await b.flush(changes({ puts: [put('y', 'b')] }))
+      expect((await b.load('t', ['x', 'y'])).map(textOf)).toEqual(['b', 'b'])
+      let isWhole = true
+      try {
+        await a.flush(changes({ puts: [put('y', 'a')] }))
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'STATE_UNAVAILABLE', retryable: true })
+        isWhole = false
+      }
+      expect((await a.load('t', ['x', 'y'])).map(textOf)).toEqual(isWhole ? ['a', 'a'] : [undefined, undefined])
+      await a.flush(changes({ puts: [put('z', 'a')] }))
+      expect((await a.load('t', ['z'])).map(textOf)).toEqual(['a'])
+    })
+
     test('state that has not expired is never dropped, expired state does not pile up', async () => {
       const state = await under.store.acquire('a')
       const lasting = Array.from({ length: 300 }, (_, i) => put(`${i} lasting`, 'l', i % 2 === 0 ? null : 1e9))
@@ -181,6 +231,8 @@ export function describeStateStore(name: string, open: () => Promise<StoreUnderT
       const table = fc.constantFrom('t', 'u')
       const step = fc.record({
         takeOver: fc.boolean(),
+        diesMidFlush: fc.boolean(),
+        inParts: fc.boolean(),
         puts: fc.array(fc.record({ table, key, value: fc.uint8Array({ maxLength: 4 }) }), { maxLength: 4 }),
         deletes: fc.array(fc.record({ table, key }), { maxLength: 3 }),
         next: fc.bigInt({ min: 0n, max: 2n ** 62n }),
@@ -190,14 +242,17 @@ export function describeStateStore(name: string, open: () => Promise<StoreUnderT
         const task = `model ${++run}`
         const model = new Map<string, string>()
         let state = await under.store.acquire(task)
-        for (const { takeOver, puts, deletes, next } of steps) {
+        for (const { takeOver, diesMidFlush, inParts, puts, deletes, next } of steps) {
           if (takeOver) state = await under.store.acquire(task)
-          await state.flush({
-            puts: puts.map((change) => ({ ...change, expiresAtMs: null })),
-            deletes,
-            positions: new Map([['topic', next]]),
-            watermarkMs: 0,
-          })
+          const lasting = puts.map((change) => ({ ...change, expiresAtMs: null }))
+          for (const each of diesMidFlush ? lasting : []) await state.stage(changes({ puts: [each], deletes }))
+          if (diesMidFlush) state = await under.store.acquire(task)
+          if (inParts) {
+            await state.stage(changes({ deletes }))
+            for (const each of lasting) await state.stage(changes({ puts: [each] }))
+          }
+          const rest = inParts ? {} : { puts: lasting, deletes }
+          await state.flush(changes({ ...rest, positions: new Map([['topic', next]]) }))
           for (const change of deletes) model.delete(`${change.table} ${change.key}`)
           for (const change of puts)
             model.set(`${change.table} ${change.key}`, Buffer.from(change.value).toString('hex'))

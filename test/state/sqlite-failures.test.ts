@@ -31,6 +31,31 @@ test('a flush that finds the disk full keeps nothing, position included, and the
   await store.close()
 })
 
+test('a part that finds the disk full is never missing from a flush: the flush fails too, and leaves nothing', async () => {
+  const store = openSqliteStateStore(join(directory, 'state.db'), { maxFileBytes: 1 << 20 })
+  const state = await store.acquire('a')
+  await state.stage(flushOf('x', 10, 1n))
+  expect(() => state.stage(flushOf('large', 2 << 20, 1n))).toThrow(expect.objectContaining({ code: 'STORAGE_FULL' }))
+  expect(() => state.flush(flushOf('y', 10, 1n))).toThrow(expect.objectContaining({ code: 'STATE_UNAVAILABLE' }))
+  expect(await state.load('t', ['x', 'y'])).toEqual([undefined, undefined])
+  expect(state.positions.size).toBe(0)
+  await state.flush(flushOf('y', 10, 2n))
+  expect((await store.acquire('a')).positions.get('topic')).toBe(2n)
+  await store.close()
+})
+
+test('what was staged is gone when the process ends before the flush', async () => {
+  const file = join(directory, 'state.db')
+  const store = openSqliteStateStore(file)
+  const state = await store.acquire('a')
+  await state.flush(flushOf('x', 10, 1n))
+  for (let part = 0; part < 100; part++) await state.stage(flushOf(`part ${part}`, 1 << 20, 2n))
+  await store.close()
+  const again = await openSqliteStateStore(file).acquire('a')
+  expect((await again.scan('t')).map(([key]) => key)).toEqual(['x'])
+  expect(again.positions.get('topic')).toBe(1n)
+})
+
 test('a locked file is STATE_UNAVAILABLE and retryable, and what was flushed is there after reopening', async () => {
   const file = join(directory, 'state.db')
   const store = openSqliteStateStore(file, { busyTimeoutMs: 10 })

@@ -30,9 +30,15 @@ function addTo(state: Sum, amount: number, atMs: number): number {
   return state.sum
 }
 
-async function flush(keyed: KeyedState<Sum>, store: TaskState, watermarkMs: number): Promise<void> {
-  await store.flush({ positions: new Map([['topic', 1n]]), ...keyed.takeChanges(), watermarkMs })
+async function endFlush(keyed: KeyedState<Sum>, store: TaskState, watermarkMs: number): Promise<void> {
+  const { puts, deletes } = keyed.takeFrozen(Number.POSITIVE_INFINITY)
+  await store.flush({ positions: new Map([['topic', 1n]]), puts, deletes, watermarkMs })
   keyed.trim(watermarkMs)
+}
+
+async function flush(keyed: KeyedState<Sum>, store: TaskState, watermarkMs: number): Promise<void> {
+  keyed.freeze()
+  await endFlush(keyed, store, watermarkMs)
 }
 
 const key = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', '__proto__')
@@ -49,7 +55,13 @@ const move = fc.oneof(
   { weight: 2, arbitrary: fc.record({ what: fc.constant('forget' as const), key }) },
   { weight: 3, arbitrary: fc.record({ what: fc.constant('flush' as const) }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('flush and restart' as const) }) },
+  { weight: 3, arbitrary: fc.record({ what: fc.constant('begin a flush' as const) }) },
+  { weight: 4, arbitrary: fc.record({ what: fc.constant('stage a part' as const) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('die' as const) }) },
 )
+
+const copyOf = (states: ReadonlyMap<string, Sum>): Map<string, Sum> =>
+  new Map([...states].map(([name, state]) => [name, { ...state }]))
 
 test.each([1, 2, 100])(
   'in front of a store, with %i keys in memory, states are those of a plain map',
@@ -59,8 +71,21 @@ test.each([1, 2, 100])(
         const states = createMemoryStateStore()
         let store = await states.acquire('task')
         let keyed = new KeyedState(table, 'sums', store, maxKeys)
-        const plain = new Map<string, Sum>()
+        let plain = new Map<string, Sum>()
+        /** What a restart finds: the states of the last flush that ended, as they were when it began. */
+        let durable = copyOf(plain)
+        let frozen: Map<string, Sum> | null = null
         let nowMs = 0
+        const flushAll = async (): Promise<void> => {
+          if (frozen !== null) await endFlush(keyed, store, nowMs)
+          await flush(keyed, store, nowMs)
+          frozen = null
+          durable = copyOf(plain)
+        }
+        const restart = async (): Promise<void> => {
+          store = await states.acquire('task')
+          keyed = new KeyedState(table, 'sums', store, maxKeys)
+        }
         for (const step of moves) {
           switch (step.what) {
             case 'add': {
@@ -77,22 +102,47 @@ test.each([1, 2, 100])(
               plain.delete(step.key)
               break
             case 'flush':
-              await flush(keyed, store, nowMs)
+              await flushAll()
               break
             case 'flush and restart':
-              await flush(keyed, store, nowMs)
-              store = await states.acquire('task')
-              keyed = new KeyedState(table, 'sums', store, maxKeys)
+              await flushAll()
+              await restart()
+              break
+            case 'begin a flush':
+              if (frozen !== null) break
+              keyed.freeze()
+              frozen = copyOf(plain)
+              break
+            case 'stage a part': {
+              if (frozen === null) break
+              const { puts, deletes } = keyed.takeFrozen(1)
+              if (puts.length + deletes.length > 0) {
+                await store.stage({ puts, deletes, watermarkMs: nowMs })
+                break
+              }
+              await endFlush(keyed, store, nowMs)
+              durable = frozen
+              frozen = null
+              break
+            }
+            case 'die':
+              await restart()
+              plain = copyOf(durable)
+              frozen = null
           }
         }
-        await flush(keyed, store, nowMs)
+        await flushAll()
         const stored = new Map(await store.scan('sums'))
         for (const [name, state] of plain) {
           if (table.expiresAtMs(state)! < nowMs) continue
           expect(Buffer.from(stored.get(name)!).toString()).toBe(Buffer.from(table.encode(state)).toString())
         }
-        for (const name of stored.keys()) expect(plain.has(name)).toBe(true)
+        for (const [name, bytes] of stored) {
+          // What has left memory because it had expired is for the store to drop.
+          if (!plain.has(name)) expect(table.expiresAtMs(table.decode(bytes, name))!).toBeLessThan(nowMs)
+        }
       }),
+      { numRuns: 2_000 },
     )
   },
 )

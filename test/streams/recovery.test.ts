@@ -13,6 +13,9 @@ import { ensureTopics, outputHash, runReplay, SLICE_MS, spoiledStream, storedSta
 const { admissions } = spoiledStream(600, 40)
 const topology = fraud.topology(1, SLICE_MS)
 
+/** So small that a flush has dozens of parts. */
+const PART_BYTES = 10_000
+
 interface Ended {
   readonly outputs: string
   readonly state: Record<string, string>
@@ -64,10 +67,10 @@ function cutAtSlice(at: number): typeof admissions {
 
 /**
  * Turns one after the other, round and round over stages and tasks, as the live loop takes them: everything is admitted
- * already, and a turn is one commit. Before some turns a task's state is flushed, before others it dies and another
- * takes over.
+ * already, and a turn is one commit. Before some turns a task's state is flushed, or a part of it, before others
+ * it dies and another takes over.
  */
-async function turns(partitions: number, before: readonly ('flush' | 'die' | 'nothing')[]) {
+async function turns(partitions: number, before: readonly ('flush' | 'part of a flush' | 'die' | 'nothing')[]) {
   const [log, store] = [createMemoryLog(), createMemoryStateStore()]
   const topology = fraud.topology(partitions, SLICE_MS)
   await ensureTopics(log, topology)
@@ -88,6 +91,7 @@ async function turns(partitions: number, before: readonly ('flush' | 'die' | 'no
     const [turn, number] = round[taken % round.length] as [number, number]
     const happens = before[taken] ?? 'nothing'
     if (happens === 'flush') await tasks[number]!.flush()
+    if (happens === 'part of a flush') await tasks[number]!.flushPart(PART_BYTES)
     if (happens === 'die') tasks[number] = await start(number)
     const folded = await tasks[number]!.turn(turn)
     idle = folded > 0 ? 0 : idle + 1
@@ -110,6 +114,7 @@ describe('a task that dies between any two commits', () => {
         fc.oneof(
           { weight: 30, arbitrary: fc.constant('nothing' as const) },
           { weight: 2, arbitrary: fc.constant('flush' as const) },
+          { weight: 30, arbitrary: fc.constant('part of a flush' as const) },
           { weight: 2, arbitrary: fc.constant('die' as const) },
         ),
         { minLength: taken, maxLength: taken },
@@ -123,6 +128,18 @@ describe('a task that dies between any two commits', () => {
       )
     },
   )
+
+  test('a flush that is never whole leaves the state where it was, and one in parts between all turns changes nothing', async () => {
+    const { taken, ...unbroken } = await turns(1, [])
+    const parts = Array.from({ length: taken }, () => 'part of a flush' as const)
+    const { taken: _, ...inParts } = await turns(1, parts)
+    expect(inParts).toEqual(unbroken)
+    const { taken: __, ...torn } = await turns(
+      1,
+      parts.map((part, i) => (i % 7 === 6 ? 'die' : part)),
+    )
+    expect(torn).toEqual(unbroken)
+  })
 
   test('dying before every single turn, with a flush before every fifth, changes nothing', async () => {
     const { taken, ...unbroken } = await turns(1, [])

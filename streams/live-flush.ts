@@ -1,0 +1,54 @@
+import type { Task } from './run-task.ts'
+
+/**
+ * State is written between passes, in parts of about so many bytes (3 ms on SQLite), which take at most this share of the
+ * time while a flush is under way, and over the long run no more than FLUSH_SHARE.
+ */
+const PART_BYTES = 128 * 1_024
+const PART_SHARE = 0.25
+const FLUSH_SHARE = 0.03
+/** However long a flush takes, a restart has little more than this to fold again. */
+const FLUSH_AT_LEAST_EVERY_MS = 60_000
+
+/** Flushes task after task, in parts that leave most of the time to the passes between them. */
+export class LiveFlush {
+  readonly #tasks: readonly Task[]
+  readonly #clock: () => number
+  readonly #everyMs: number
+  /** The task whose flush is under way, or begins next. */
+  #current = 0
+  /** Time that this round's parts have taken. */
+  #spentMs = 0
+  #nextMs: number
+
+  /** @param everyMs between the end of a round and the next. @param clock processing time, ms. */
+  constructor(tasks: readonly Task[], clock: () => number, everyMs: number) {
+    this.#tasks = tasks
+    this.#clock = clock
+    this.#everyMs = everyMs
+    this.#nextMs = clock() + everyMs
+  }
+
+  /** The next round begins now, unless one is under way. */
+  hurry(): void {
+    if (this.#current === 0 && this.#spentMs === 0) this.#nextMs = this.#clock()
+  }
+
+  /** Writes a part if one is due. True when all tasks have been flushed once more. */
+  async advance(): Promise<boolean> {
+    const startMs = this.#clock()
+    if (startMs < this.#nextMs) return false
+    if (!(await this.#tasks[this.#current]!.flushPart(PART_BYTES))) this.#current++
+    const endMs = this.#clock()
+    this.#spentMs += endMs - startMs
+    if (this.#current < this.#tasks.length) {
+      this.#nextMs = endMs + (endMs - startMs) * (1 / PART_SHARE - 1)
+      return false
+    }
+    const sparingMs = Math.min(FLUSH_AT_LEAST_EVERY_MS, this.#spentMs / FLUSH_SHARE)
+    this.#nextMs = endMs + Math.max(this.#everyMs, sparingMs)
+    this.#current = 0
+    this.#spentMs = 0
+    return true
+  }
+}
