@@ -15,6 +15,7 @@ import {
   writeArms,
 } from './model-update.ts'
 import type { Policy, PolicySettings, Verdict } from './policies/policy.ts'
+import { NO_NAMES, namesOf, type Rule, type RuleSet, raisedBy } from './rules.ts'
 import { type BodyCodec, type Emit, type Entry, type Resident, type Step, TIMER } from './step.ts'
 import { VectorPool } from './vector-pool.ts'
 
@@ -29,7 +30,9 @@ export interface Scored {
   /** The features that moved the first arm's log-odds most, the strongest first. */
   readonly reasons: readonly { readonly feature: number; readonly contribution: number }[]
   readonly arms: readonly ArmScore[]
+  /** The policy's, raised by the rules that applied. */
   readonly decision: Verdict
+  readonly ruleHits: readonly Rule[]
   readonly modelVersion: number
 }
 
@@ -42,6 +45,8 @@ export interface Labelled {
   readonly source: string
   readonly corrected: boolean
   readonly decision: Verdict
+  /** Names of the rules that applied. */
+  readonly ruleHits: readonly string[]
   readonly modelVersion: number
   readonly arms: readonly ArmScore[]
 }
@@ -59,6 +64,7 @@ export interface ScoreStepOptions {
   readonly arms: readonly string[]
   readonly model: OnlineModelSpec
   readonly policy: Policy
+  readonly rules: RuleSet
   readonly learnStage: string
   /** No label this long after the event: it counts as negative. */
   readonly horizonMs: number
@@ -76,6 +82,7 @@ interface Waiting {
   features: Float64Array | null
   arms: readonly ArmScore[]
   decision: Verdict
+  ruleHits: readonly string[]
   modelVersion: number
   /** null: not labelled yet. */
   truth: boolean | null
@@ -132,17 +139,23 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       if (i === 0) decision = decided.decision
       return { rawLogit, logit, probability, threshold: decided.threshold }
     })
+    const ruleHits = options.rules.check(event, vector)
+    decision = raisedBy(ruleHits, decision)
     const modelVersion = arms[0]!.scorer.version
     arms[0]!.scorer.contributions(vector, contributions)
     const reasons = strongest(contributions, REASONS)
     const id = String(event[idField])
     const { eventTimeMs } = entry
-    options.emitScore({ id, event, eventTimeMs, features: vector, reasons, arms: scores, decision, modelVersion }, emit)
+    options.emitScore(
+      { id, event, eventTimeMs, features: vector, reasons, arms: scores, decision, ruleHits, modelVersion },
+      emit,
+    )
     state.event = event
     state.eventTimeMs = eventTimeMs
     state.features = vector
     state.arms = scores
     state.decision = decision
+    state.ruleHits = namesOf(ruleHits)
     state.modelVersion = modelVersion
     const served: ServedScore = { amount, arms: scores }
     emit.to(options.learnStage, SERVED, 'model', eventTimeMs, served, null)
@@ -151,7 +164,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   }
 
   function pair(id: string, state: Waiting, corrected: boolean, emit: Emit): void {
-    const { event, eventTimeMs, labelTimeMs, arms: scores, source, decision, modelVersion } = state
+    const { event, eventTimeMs, labelTimeMs, arms: scores, source, decision, ruleHits, modelVersion } = state
     const truth = state.truth!
     const amount = Number(event![amountField])
     const example: Example = {
@@ -169,7 +182,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       if (key != null) emit.feedback(field, options.labelKind, String(key), labelTimeMs, label)
     }
     options.emitOutcome(
-      { id, eventTimeMs, labelTimeMs, truth, source, corrected, decision, modelVersion, arms: scores },
+      { id, eventTimeMs, labelTimeMs, truth, source, corrected, decision, ruleHits, modelVersion, arms: scores },
       emit,
     )
     if (source !== CONCLUDED) emit.forget()
@@ -247,6 +260,7 @@ function unlabelled(): Waiting {
     features: null,
     arms: NO_ARMS,
     decision: 'allow',
+    ruleHits: NO_NAMES,
     modelVersion: 0,
     truth: null,
     labelTimeMs: 0,
@@ -265,6 +279,8 @@ function encodeWaiting(state: Waiting, events: BodyCodec): Uint8Array {
   writer.byte(state.truth === null ? 0 : state.truth ? 2 : 1)
   writer.float64(state.labelTimeMs)
   writer.text(state.source)
+  writer.varint(state.ruleHits.length)
+  for (const name of state.ruleHits) writer.text(name)
   return writer.take()
 }
 
@@ -287,6 +303,8 @@ function decodeWaiting(bytes: Uint8Array, events: BodyCodec): Waiting {
     truth,
     labelTimeMs: reader.float64(),
     source: reader.text(),
+    // State from before there were rules ends here.
+    ruleHits: reader.done ? NO_NAMES : Array.from({ length: reader.varint() }, () => reader.text()),
   }
 }
 

@@ -7,6 +7,7 @@ import { createLearnStep } from '../processors/learn-step.ts'
 import type { OnlineModelSpec } from '../processors/learners/online-model.ts'
 import { EXAMPLE, exampleCodec, MODEL, modelUpdateCodec, SERVED, servedScoreCodec } from '../processors/model-update.ts'
 import type { Policy } from '../processors/policies/policy.ts'
+import { compileRules, type Rule, type RuleSet } from '../processors/rules.ts'
 import { createScoreStep, type Labelled, type Scored } from '../processors/score-step.ts'
 import type { BodyCodec } from '../processors/step.ts'
 import { RheoError } from '../schemas/errors.ts'
@@ -45,6 +46,8 @@ export interface ScenarioDeclaration {
   /** The champion first; `learnsFor` freezes an arm's weights after that much event time. */
   readonly arms: readonly { readonly name: string; readonly learnsFor?: string }[]
   readonly decide: Policy
+  /** Raise decisions beside the model (`processors/rules.ts`). Default none. */
+  readonly rules?: readonly Rule[]
   readonly grace: string
   readonly duplicatesWithin: string
   readonly scores: { readonly topic: CatalogueTopic; event(scored: Scored, scenario: Scenario): object }
@@ -54,6 +57,7 @@ export interface ScenarioDeclaration {
 /** A scenario, checked and compiled. */
 export interface Scenario extends ScenarioDeclaration {
   readonly featureSet: FeatureSet
+  readonly ruleSet: RuleSet
   readonly armNames: readonly string[]
   /** Event times further ahead of the clock than this are refused. */
   readonly maxFutureMs: number
@@ -87,6 +91,7 @@ export function defineScenario(declaration: ScenarioDeclaration): Scenario {
   const scenario: Scenario = {
     ...declaration,
     featureSet,
+    ruleSet: compileRules(declaration.rules ?? [], featureSet.names),
     armNames: declaration.arms.map(({ name }) => name),
     maxFutureMs: MAX_FUTURE_MS,
     topology: (partitions, reactionMs = REACTION_MS, registry = createLocalRegistry()) =>
@@ -147,6 +152,7 @@ function compileTopology(
         arms: scenario.armNames,
         model: scenario.model,
         policy: scenario.decide,
+        rules: scenario.ruleSet,
         learnStage: LEARN,
         horizonMs: parseDurationMs(label.horizon),
         correctionMs: parseDurationMs(label.correction),

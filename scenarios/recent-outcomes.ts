@@ -1,6 +1,6 @@
 import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
 
-/** One arm's decisions on the outcomes that came last. */
+/** What one arm's threshold was worth on the outcomes that came last; rules are no part of it. */
 export interface ArmRates {
   readonly name: string
   /** Share of the frauds that it flagged; null without frauds. */
@@ -27,10 +27,9 @@ export function createRecentOutcomes(armNames: readonly string[], size = 20_000)
   const rows: Row[] = []
   let next = 0
   return {
-    add({ fraud, decision, challengers }) {
+    add({ fraud, probability, threshold, challengers }) {
       const flagged = armNames.map((name, i) => {
-        if (i === 0) return decision !== 'allow'
-        const arm = challengers[name]
+        const arm = i === 0 ? { probability, threshold } : challengers[name]
         return arm !== undefined && arm.probability >= arm.threshold
       })
       rows[next] = { fraud, flagged }

@@ -122,12 +122,9 @@ function deadLetterLine(letter: LogRecord, topic: string): object {
   }
 }
 
+/** What the model said, by its threshold: what rules added to the decision is no part of it. */
 function evaluated(outcome: Outcome, scenario: Scenario): Parameters<EvaluationCollector['add']>[0] {
-  const { probability, threshold, decision } = outcome
-  const others = Object.entries(outcome.challengers).map(([name, arm]) => {
-    const flagged = arm.probability >= arm.threshold
-    return [name, { ...arm, decision: flagged ? 'review' : 'allow' }] as const
-  })
-  const arms = Object.fromEntries([[scenario.armNames[0]!, { probability, threshold, decision }], ...others])
+  const { probability, threshold } = outcome
+  const arms = { [scenario.armNames[0]!]: { probability, threshold }, ...outcome.challengers }
   return { paymentId: outcome.paymentId, eventTimeMs: outcome.eventTime, label: outcome.fraud, arms }
 }

@@ -7,6 +7,7 @@ import { type CatalogueTopic, catalogueTopic } from '../../schemas/topics.ts'
 import { defineScenario, type Scenario } from '../define-scenario.ts'
 import { fraudCategories, fraudFeatures } from './features.ts'
 import { reasonsOf } from './reasons.ts'
+import { fraudRules } from './rules.ts'
 
 /** The rate of false positives that the threshold aims at. */
 export const TARGET_FPR = 0.012
@@ -30,6 +31,7 @@ export const fraud: Scenario = defineScenario({
   model: ftrl({ categorical: fraudCategories }),
   arms: [{ name: 'selfOptimising' }, { name: 'frozen', learnsFor: '30 d' }],
   decide: falsePositiveRateBelow(TARGET_FPR),
+  rules: fraudRules,
   grace: '1 h',
   duplicatesWithin: '24 h',
   scores: { topic: topic('scores'), event: scoreEvent },
@@ -53,7 +55,7 @@ function scoreEvent(scored: Scored, scenario: Scenario): Score {
     decision: scored.decision,
     threshold: champion!.threshold,
     policyId: scenario.decide.id,
-    ruleHits: [],
+    ruleHits: scored.ruleHits.map(({ name, version: ruleVersion }) => ({ rule: name, version: ruleVersion })),
     reasons: reasonsOf(names, scored),
     features,
     featureSetVersion: version,
@@ -77,6 +79,7 @@ function outcomeEvent(labelled: Labelled, scenario: Scenario): Outcome {
     probability: champion!.probability,
     threshold: champion!.threshold,
     decision: labelled.decision,
+    ruleHits: [...labelled.ruleHits],
     modelVersion: labelled.modelVersion,
     challengers: Object.fromEntries(
       others.map(({ probability, threshold }, i) => [scenario.armNames[i + 1]!, { probability, threshold }]),

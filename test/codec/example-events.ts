@@ -67,6 +67,7 @@ export const exampleOutcome: Outcome = {
   probability: 0.0271,
   threshold: 0.0198,
   decision: 'review',
+  ruleHits: ['device-farm'],
   modelVersion: 48_211,
   challengers: { frozen: { probability: 0.031, threshold: 0.02 } },
 }

@@ -19,8 +19,10 @@ export interface Outcome {
   readonly probability: number
   /** The score's threshold. */
   readonly threshold: number
-  /** The score's decision. */
+  /** The score's decision, raised by the rules that applied. */
   readonly decision: OutcomeDecision
+  /** Names of the rules that applied to the score. */
+  readonly ruleHits: readonly string[]
   /** The score's model version. */
   readonly modelVersion: number
   /** The other models (or arms) on the same payment, by name. */
@@ -115,7 +117,16 @@ export const outcomeSchema: EventSchema<Outcome> = {
             "block"
           ]
         },
-        "doc": "The score's decision."
+        "doc": "The score's decision, raised by the rules that applied."
+      },
+      {
+        "name": "ruleHits",
+        "type": {
+          "type": "array",
+          "items": "string"
+        },
+        "default": [],
+        "doc": "Names of the rules that applied to the score."
       },
       {
         "name": "modelVersion",
