@@ -28,6 +28,7 @@ const groups: readonly { readonly title: string; readonly commands: readonly Ent
     commands: [
       { name: 'produce', summary: 'append events to a topic', load: () => import('./commands/produce.ts') },
       { name: 'subscribe', summary: 'show the events of a topic', load: () => import('./commands/subscribe.ts') },
+      { name: 'export', summary: 'features with labels, to train a model', load: () => import('./commands/export.ts') },
       { name: 'explain', summary: 'a score, back to its events', load: () => import('./commands/explain.ts') },
     ],
   },

@@ -31,10 +31,17 @@ export interface ReplayOutputOptions {
   readonly evaluation: EvaluationCollector
   /** What was read need not stay in the log. */
   readonly afterwards: 'drop' | 'keep'
+  readonly watch: OutputWatch | null
+}
+
+/** Is shown every score, then every outcome, of a stretch of the replay. */
+export interface OutputWatch {
+  score(event: object): void
+  outcome(event: object): void
 }
 
 export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
-  const { log, scenario, evaluation, afterwards } = options
+  const { log, scenario, evaluation, afterwards, watch } = options
   const topology = scenario.topology(1)
   const [scoreOutput, outcomeOutput] = topology.outputs
   const files = openFiles(options.output)
@@ -68,10 +75,17 @@ export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
       return scores
     },
     async read() {
-      scores += await each(scoreOutput!.topic, ({ value }) => files?.scores.write(eventOf(value, scoreOutput!.codec)))
+      const wanted = files !== null || watch !== null
+      scores += await each(scoreOutput!.topic, ({ value }) => {
+        if (!wanted) return
+        const score = eventOf(value, scoreOutput!.codec)
+        files?.scores.write(score)
+        watch?.score(score)
+      })
       await each(outcomeOutput!.topic, ({ value }) => {
         const outcome = eventOf(value, outcomeOutput!.codec) as Outcome
         files?.outcomes?.write(outcome)
+        watch?.outcome(outcome)
         evaluation.add(evaluated(outcome, scenario))
       })
       if (files?.deadLetters != null) await readSideTopics()
@@ -126,5 +140,11 @@ function deadLetterLine(letter: LogRecord, topic: string): object {
 function evaluated(outcome: Outcome, scenario: Scenario): Parameters<EvaluationCollector['add']>[0] {
   const { probability, threshold } = outcome
   const arms = { [scenario.armNames[0]!]: { probability, threshold }, ...outcome.challengers }
-  return { paymentId: outcome.paymentId, eventTimeMs: outcome.eventTime, label: outcome.fraud, arms }
+  return {
+    paymentId: outcome.paymentId,
+    eventTimeMs: outcome.eventTime,
+    label: outcome.fraud,
+    arms,
+    ruleHits: outcome.ruleHits,
+  }
 }

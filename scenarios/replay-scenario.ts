@@ -18,7 +18,7 @@ import {
   generatedAdmissions,
   STREAM_START_MS,
 } from './replay-input.ts'
-import { openReplayOutput } from './replay-output.ts'
+import { type OutputWatch, openReplayOutput } from './replay-output.ts'
 import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
 import { renderReport } from './report/render-report.ts'
@@ -47,6 +47,8 @@ export interface ReplayOptions {
     readonly atMs: number
     readonly itemsPerSecond: number
   }) => void
+  /** Sees every score and outcome beside the files. */
+  readonly watch?: OutputWatch
 }
 
 export interface ReplaySummary {
@@ -78,9 +80,14 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       { name: inputTopic, partitions: COUNTED.length, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
     ])
     const starts = await outputStarts(log, scenario, inputTopic)
-    const evaluation = createEvaluation({ arms: [...scenario.armNames].reverse(), targetFpr: TARGET_FPR })
+    const evaluation = createEvaluation({
+      arms: [...scenario.armNames].reverse(),
+      rules: scenario.ruleSet.rules.map(({ name }) => name),
+      targetFpr: TARGET_FPR,
+    })
     const afterwards = stateDir === null ? 'drop' : 'keep'
-    const reader = openReplayOutput({ log, scenario, starts, output: options.output, evaluation, afterwards })
+    const watch = options.watch ?? null
+    const reader = openReplayOutput({ log, scenario, starts, output: options.output, evaluation, afterwards, watch })
     let admittedBefore = -1
     let before: CountsBefore = { rejected: 0, deleted: 0, duplicates: 0 }
     const tasks = await replay({
