@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
 import { day } from '../scenarios/report/number-format.ts'
-import type { Evaluation } from '../scenarios/report/report-data.ts'
+import type { Evaluation, RuleFigures } from '../scenarios/report/report-data.ts'
 import { plainSummary } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { pairInputs, type ReplayFlags } from './commands/replay.ts'
@@ -91,6 +91,11 @@ function measuredOn({ outcomes, fromMs, untilMs }: Evaluation, skippedWarmUpMs: 
   return `${stretch}, after the ${skippedWarmUpMs / DAY_MS} days in which the frozen arm learns too.\n`
 }
 
+function ruleLine({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures): string {
+  const alone = `the model had allowed ${grouped(hitsAlone)}, ${grouped(fraudsAlone)} of them frauds`
+  return `rule ${name}: applied to ${grouped(hits)}, ${grouped(frauds)} of them frauds; ${alone}`
+}
+
 function printSummary(
   summary: ReplaySummary,
   output: string | null,
@@ -102,6 +107,7 @@ function printSummary(
   else {
     print(measuredOn(evaluation, summary.skippedWarmUpMs))
     print(plainSummary(evaluation).trimEnd())
+    for (const rule of evaluation.rules) print(ruleLine(rule))
   }
   const sign = flow.balanced ? '=' : '≠'
   const parts = `${grouped(flow.scored)} scored + ${grouped(flow.deadLetters)} dead letters + ${grouped(flow.late)} late + ${grouped(flow.duplicates)} duplicates`

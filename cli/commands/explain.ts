@@ -67,9 +67,11 @@ function printScore(score: Score, allFeatures: boolean): void {
   print(`${styled('bold', safe(score.paymentId))}   ${iso(score.eventTime)}`)
   const colour = decision === 'allow' ? 'green' : 'red'
   const sign = probability >= threshold ? '≥' : '<'
+  const isRaised = score.ruleHits.length > 0 && decision !== 'allow' && probability < threshold
+  const raised = isRaised ? ', raised by a rule' : ''
   const flag = score.degraded ? '   degraded: a model or feature was not available' : ''
   print(
-    `${styled('bold', 'score')}     ${styled(colour, decision)}: ${percent(probability)} ${sign} ${percent(threshold)} (${safe(score.policyId)})${flag}`,
+    `${styled('bold', 'score')}     ${styled(colour, decision)}: ${percent(probability)} ${sign} ${percent(threshold)} (${safe(score.policyId)})${raised}${flag}`,
   )
   print(
     `${styled('bold', 'model')}     ${safe(score.modelName)}, version ${score.modelVersion}, features ${safe(score.featureSetVersion)}`,

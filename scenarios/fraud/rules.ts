@@ -11,10 +11,10 @@ const SECONDS_PER_HOUR = 3_600
  * before this one.
  */
 export const fraudRules: readonly Rule[] = [
-  /** The sixth payment of a customer within a minute: somebody tries out what the card allows. */
-  rule('customer-velocity', 'challenge', ['customerId.count.1min'], ([payments]) => payments >= 5),
-  /** A device that many cards or accounts have used within a day. */
-  rule('device-farm', 'challenge', ['deviceId.distinct.customerId.24h'], ([customers]) => customers >= 5),
+  /** The fourth payment of a customer within a minute: somebody tries out what the card allows. */
+  rule('customer-velocity', 'challenge', ['customerId.count.1min'], ([payments]) => payments >= 3),
+  /** A device on which four cards or accounts have paid within a day: more than a family has. */
+  rule('device-farm', 'challenge', ['deviceId.distinct.customerId.24h'], ([customers]) => customers >= 4),
   /** Two places that nobody can be at in that time. */
   rule(
     'impossible-travel',

@@ -7,6 +7,7 @@ import { averagePrecision, precisionRecallCurve, recallAtFpr, rocAuc } from '../
 import { ratesByPeriod } from '../../processors/metrics/rates-by-period.ts'
 import { createOutcomeTable, type EvaluatedOutcome, type OutcomeColumns } from './outcome-table.ts'
 import type { ArmComparison, ArmEvaluation, Evaluation } from './report-data.ts'
+import { createRuleTable } from './rule-table.ts'
 
 const DAY_MS = 86_400_000
 const WEEK_MS = 7 * DAY_MS
@@ -14,6 +15,10 @@ const WEEK_MS = 7 * DAY_MS
 export interface EvaluationOptions {
   /** Names of the arms; with two, the second is compared with the first (e.g. frozen, self-optimising). */
   readonly arms: readonly string[]
+  /** Names of the scenario's rules. Default none. */
+  readonly rules?: readonly string[]
+  /** The arm whose decisions rules raise. Default the last. */
+  readonly champion?: string
   /** The false-positive rate that decisions aim at. */
   readonly targetFpr: number
   /** The laxer rate that the first arm is granted in the second comparison. Default: 1.5 × the target. */
@@ -43,11 +48,16 @@ export interface EvaluationCollector {
 
 export function createEvaluation(options: EvaluationOptions): EvaluationCollector {
   const table = createOutcomeTable(options.arms)
+  const champion = options.champion ?? options.arms.at(-1)!
+  const rules = createRuleTable(options.rules ?? [], champion)
   return {
     get size() {
       return table.size
     },
-    add: table.put,
+    add(outcome) {
+      table.put(outcome)
+      rules.put(outcome)
+    },
     measure(window = {}) {
       const columns = table.between(window.fromMs ?? -Infinity, window.untilMs ?? Infinity)
       const outcomes = columns.labels.length
@@ -64,6 +74,7 @@ export function createEvaluation(options: EvaluationOptions): EvaluationCollecto
         corrections: table.corrections,
         targetFpr: options.targetFpr,
         arms: options.arms.map((name, index) => measureArm(name, index, columns, fromMs, options)),
+        rules: rules.between(window.fromMs ?? -Infinity, window.untilMs ?? Infinity),
         comparison: options.arms.length < 2 ? null : compareArms(columns, options),
       }
     },

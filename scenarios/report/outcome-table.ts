@@ -3,8 +3,6 @@ export interface ArmOutcome {
   readonly probability: number
   /** The arm's threshold when the payment was scored; flagged from it upwards. Infinity, or 1: nothing is flagged. */
   readonly threshold: number
-  /** Where known, decides instead: anything but `allow` is flagged. */
-  readonly decision?: string
 }
 
 /** A score paired with its label, as the outcomes topic gives it. */
@@ -14,6 +12,8 @@ export interface EvaluatedOutcome {
   readonly eventTimeMs: number
   readonly label: boolean
   readonly arms: Readonly<Record<string, ArmOutcome>>
+  /** Names of the rules that applied. */
+  readonly ruleHits: readonly string[]
 }
 
 /** Outcomes as columns. */
@@ -133,8 +133,8 @@ function checked(outcome: EvaluatedOutcome, name: string): ArmOutcome {
   return arm
 }
 
-function isFlagged(arm: ArmOutcome): boolean {
-  if (arm.decision !== undefined) return arm.decision !== 'allow'
+/** What the threshold says; rules that raised the decision are no part of it. */
+export function isFlagged(arm: ArmOutcome): boolean {
   return arm.threshold < 1 && arm.probability >= arm.threshold
 }
 

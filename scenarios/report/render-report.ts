@@ -2,7 +2,7 @@ import { type ArmStyle, armStyles } from './arm-style.ts'
 import { html, type Markup } from './markup.ts'
 import { day, decimal, percent, whole } from './number-format.ts'
 import { calibrationChart, precisionRecallChart } from './quality-charts.ts'
-import type { Evaluation, FlowCounts, ReportData, RunFact } from './report-data.ts'
+import type { Evaluation, FlowCounts, ReportData, RuleFigures, RunFact } from './report-data.ts'
 import { reportStyle } from './report-style.ts'
 import { type SummaryRow, summaryRows } from './summary-table.ts'
 import { verdict } from './verdict.ts'
@@ -74,7 +74,8 @@ ${key(
 )}
 ${calibrationChart(evaluation)}</section>
 </div>
-${table(evaluation, styles)}`
+${table(evaluation, styles)}
+${evaluation.rules.length === 0 ? null : rules(evaluation.rules)}`
 }
 
 function key(styles: readonly ArmStyle[], values: readonly string[] = [], more: Markup | null = null): Markup {
@@ -135,6 +136,18 @@ function differenceCell({ difference, sign }: SummaryRow): Markup {
   if (sign === 0) return html`<td>${difference}</td>`
   const says = sign > 0 ? 'better' : 'worse'
   return html`<td class="${says}">${difference} <span role="img" aria-label="${says}" title="${says}">${sign > 0 ? '✓' : '✗'}</span></td>`
+}
+
+function rules(all: readonly RuleFigures[]): Markup {
+  const head = ['Rule', 'applied', 'frauds', 'share', 'model had allowed', 'frauds among these']
+  const line = ({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures): Markup => {
+    const cells = [whole(hits), whole(frauds), percent(frauds / hits), whole(hitsAlone), whole(fraudsAlone)]
+    return html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`
+  }
+  return html`<section aria-labelledby="rules"><h2 id="rules">Rules beside the model</h2>
+<p>Rules raise decisions and change no probability. Every figure above is of the models alone.</p>
+<div class="scroll"><table><thead><tr>${head.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<tbody>${all.map(line)}</tbody></table></div></section>`
 }
 
 function flow({ input, scored, deadLetters, late, duplicates, deleted }: FlowCounts): Markup {

@@ -49,8 +49,21 @@ export interface Evaluation {
   readonly targetFpr: number
   /** In the order given to `createEvaluation`. */
   readonly arms: readonly ArmEvaluation[]
+  /** In the order given to `createEvaluation`. What they add to decisions is in no arm's figures. */
+  readonly rules: readonly RuleFigures[]
   /** null with one arm only. */
   readonly comparison: ArmComparison | null
+}
+
+/** What a rule found among the measured outcomes. */
+export interface RuleFigures {
+  readonly name: string
+  /** Payments that it applied to, and the frauds among them. */
+  readonly hits: number
+  readonly frauds: number
+  /** Those that the first arm's threshold alone would have allowed, and the frauds among them. */
+  readonly hitsAlone: number
+  readonly fraudsAlone: number
 }
 
 export interface ArmEvaluation {

@@ -13,8 +13,9 @@ function outcome(id: number, eventTimeMs: number, label: boolean, frozen: number
     label,
     arms: {
       frozen: { probability: frozen, threshold: 0.5 },
-      learning: { probability: learning, threshold: 0.5, decision: learning >= 0.5 ? 'review' : 'allow' },
+      learning: { probability: learning, threshold: 0.5 },
     },
+    ruleHits: [],
   }
 }
 
@@ -97,6 +98,24 @@ describe('the evaluation', () => {
     expect(lines[0]).toMatch(/frozen +learning +difference$/)
     expect(lines.find((line) => line.startsWith('Recall, live threshold'))).toMatch(/50\.0 % +100\.0 % +\+50\.0$/)
     expect(new Set(lines.slice(0, 2).map((line) => line.length)).size).toBe(1)
+  })
+
+  test('says what rules found, and what the threshold alone would have allowed; they change no rate', () => {
+    const measure = (ruleHits: readonly string[]) => {
+      const ruled = createEvaluation({ arms: ['frozen', 'learning'], rules: ['a', 'b', 'c'], targetFpr: 0.5 })
+      for (let id = 0; id < 8; id++) {
+        const hits = id < 4 ? ruleHits : []
+        ruled.add({ ...outcome(id, id, id % 2 === 0, 0.4, id < 2 ? 0.6 : 0.4), ruleHits: hits })
+      }
+      // A correction is no second hit.
+      ruled.add({ ...outcome(3, 3, true, 0.4, 0.4), ruleHits })
+      return ruled.measure({ untilMs: 6 })
+    }
+    const [a, b, c] = measure(['a', 'b']).rules
+    expect(a).toEqual({ name: 'a', hits: 4, frauds: 3, hitsAlone: 2, fraudsAlone: 2 })
+    expect(b).toEqual({ ...a, name: 'b' })
+    expect(c).toEqual({ name: 'c', hits: 0, frauds: 0, hitsAlone: 0, fraudsAlone: 0 })
+    expect(measure(['a']).arms).toEqual(measure([]).arms)
   })
 
   test('a late label replaces what was concluded', () => {

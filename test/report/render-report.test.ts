@@ -11,15 +11,16 @@ const START_MS = Date.UTC(2026, 0, 31)
 
 /** 1,000 payments over the days, every 20th a fraud that the second arm sees and the first sees half of the time. */
 function evaluated(arms: readonly string[], days = 70) {
-  const evaluation = createEvaluation({ arms, targetFpr: 0.012, resamples: 40 })
+  const evaluation = createEvaluation({ arms, rules: ['device-farm'], targetFpr: 0.012, resamples: 40 })
   for (let i = 0; i < 1_000; i++) {
     const label = i % 20 === 0
     const risk = (seen: boolean): number => (label && seen ? 0.9 : 0.01) + (i % 97) / 10_000
-    const outcome = { threshold: 0.5, decision: label && i % 40 === 0 ? 'review' : 'allow' }
+    const outcome = { threshold: 0.5 }
     evaluation.add({
       paymentId: `p-${i}`,
       eventTimeMs: START_MS + Math.floor((i * days * DAY_MS) / 1_000),
       label,
+      ruleHits: label && i % 40 === 0 ? ['device-farm'] : [],
       arms: Object.fromEntries(
         arms.map((name, arm) => [name, { ...outcome, probability: risk(arm > 0 || i % 40 === 0) }]),
       ),
@@ -76,6 +77,12 @@ describe('the report', () => {
     }
     expect(withDifference(-0.01, 0.02)).toContain('Self-optimising and frozen: no clear difference')
     expect(withDifference(-0.03, -0.01)).toContain('Self-optimising falls behind frozen')
+  })
+
+  test('shows what each rule found, and no table without rules', () => {
+    const cells = ['25', '25', '100.0 %', '0', '0'].map((cell) => `<td>${cell}</td>`).join('')
+    expect(reportOf()).toContain(`<tr><th scope="row">device-farm</th>${cells}</tr>`)
+    expect(reportOf({ evaluation: { ...both, rules: [] } })).not.toContain('Rules beside the model')
   })
 
   test('loads nothing: no script, no link, no address', () => {

@@ -71,8 +71,8 @@ describe('the fraud rules', () => {
   }
 
   it.each([
-    ['customer-velocity', { 'customerId.count.1min': 5 }, { 'customerId.count.1min': 4 }],
-    ['device-farm', { 'deviceId.distinct.customerId.24h': 5 }, { 'deviceId.distinct.customerId.24h': 4 }],
+    ['customer-velocity', { 'customerId.count.1min': 3 }, { 'customerId.count.1min': 2 }],
+    ['device-farm', { 'deviceId.distinct.customerId.24h': 4 }, { 'deviceId.distinct.customerId.24h': 3 }],
     [
       'terminal-declines',
       { 'terminalId.count.1h': 20, 'terminalId.ratio.declined.1h': 0.9 },
