@@ -22,8 +22,8 @@ const LIMITS = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
 
 const clock = (): number => performance.timeOrigin + performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'rheo-live-bench-'))
-const log = openSqliteLog(join(directory, 'log.sqlite'))
-const store = openSqliteStateStore(join(directory, 'state.sqlite'))
+const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
+const store = openSqliteStateStore(join(directory, 'state.sqlite'), { checkpoints: 'background' })
 try {
   const topology = fraud.topology(1)
   await log.ensureTopics(topology.topics)

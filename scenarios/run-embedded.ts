@@ -65,8 +65,8 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
   const { directory, generator, signal } = options
   const scenario = generator === null ? options.scenario : freezing(options.scenario, generator.freezeAfterMs)
   makeFolder(directory)
-  const log = openSqliteLog(join(directory, 'log.sqlite'))
-  const store = openSqliteStateStore(join(directory, 'state.sqlite'))
+  const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
+  const store = openSqliteStateStore(join(directory, 'state.sqlite'), { checkpoints: 'background' })
   try {
     const partitions = (await log.topics()).get(scenario.event.topic.name)?.partitions ?? 1
     const topology = scenario.topology(partitions)

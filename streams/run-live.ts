@@ -4,6 +4,7 @@ import type { EventLog, MaybePromise } from './event-log/event-log.ts'
 import { LiveFlush } from './live-flush.ts'
 import { Task } from './run-task.ts'
 import type { StateStore } from './state/state-store.ts'
+import { Ticker } from './ticks.ts'
 import type { Topology } from './topology.ts'
 
 /** What one pass over the stages did. */
@@ -46,6 +47,11 @@ export interface LivePlan {
 /** Retries without a flush in between, with pauses of 0.1, 0.2, … 3.2 s: about 6 s in all. */
 const MOST_RETRIES = 6
 const FIRST_PAUSE_MS = 100
+/**
+ * Passes that find little begin this far apart: what comes in meanwhile shares one commit. Each commit costs pages, so
+ * one for every record would fill the write-ahead log, whose write-back then stops everything.
+ */
+const PASS_EVERY_MS = 5
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -74,19 +80,23 @@ export async function runLive(plan: LivePlan): Promise<void> {
 }
 
 async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void> {
-  const { log, signal, clock } = plan
+  const { log, signal, clock, batchRecords } = plan
   const { flushEveryMs = 1_000, flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
   const tasks = await startTasks(plan)
   plan.onStart?.(tasks)
   const flush = new LiveFlush(tasks, clock, flushEveryMs)
+  const { idleness, announceEveryMs } = plan.topology
+  const ticker = idleness === undefined ? null : new Ticker(tasks, clock, idleness, announceEveryMs)
   let cleanedMs = clock()
   let drainUntilMs: number | null = null
 
   for (;;) {
     if (signal.aborted) drainUntilMs ??= clock() + drainMs
+    const nextPassMs = performance.now() + PASS_EVERY_MS
     const folded = await pass(log, tasks)
     await plan.onPass?.({ folded, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
+    if (drainUntilMs === null) await ticker?.advance()
     if (tasks.some((task) => task.unflushedKeys >= flushKeys)) flush.hurry()
     if (await flush.advance()) flushed()
     if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
@@ -95,6 +105,7 @@ async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void>
     }
     // Signals and timers get their turn after every pass, however much there is to do.
     if (folded === 0) await log.changed(idleMs)
+    else if (folded < batchRecords && nextPassMs - performance.now() >= 1) await sleep(nextPassMs - performance.now())
     else await nextTurn()
   }
   for (const task of tasks) await task.flush()

@@ -1,11 +1,17 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type ErrorCode, RheoError } from '../../schemas/errors.ts'
+import { startCheckpointer } from './sqlite-checkpointer.ts'
 
 export interface SqliteOptions {
   /** How long a call waits, blocking this thread, while another process writes to the file. Default 5000. */
   readonly busyTimeoutMs?: number
   /** The file grows no larger than this (rounded to pages of 8 KiB); then calls fail with STORAGE_FULL. Default: the disk. */
   readonly maxFileBytes?: number
+  /**
+   * Who copies the write-ahead log back into the file: the commit that makes it long ('inline', the default; that commit
+   * takes 20 ms and more), or a thread of its own, for whoever minds how long a commit takes.
+   */
+  readonly checkpoints?: 'inline' | 'background'
 }
 
 export interface SqliteLayout {
@@ -28,9 +34,12 @@ export interface SqliteFile {
   translate(error: unknown): unknown
   /** Undoes the open transaction, if the failure has left one. */
   rollback(): void
+  close(): void
 }
 
 const PAGE_BYTES = 8192
+/** Pages in the write-ahead log from which on a commit copies them back: by itself, or because the thread for it does not keep up. */
+const AUTO_CHECKPOINT_PAGES = { inline: 2_000, background: 65_536 }
 /** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
 const BUSY = 5
 const LOCKED = 6
@@ -50,12 +59,14 @@ const SHMSIZE = 4874
  */
 export function openSqliteFile(file: string, layout: SqliteLayout, options: SqliteOptions): SqliteFile {
   const translate = (error: unknown) => translateSqlite(error, file, layout)
+  const { checkpoints = 'inline' } = options
   let db: DatabaseSync | null = null
   try {
     db = new DatabaseSync(file, { timeout: options.busyTimeoutMs ?? 5000 })
     db.exec(`PRAGMA page_size=${PAGE_BYTES}`)
     if (pragma(db, 'journal_mode') !== 'wal') switchToWal(db)
-    db.exec('PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=2000')
+    db.exec('PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32768')
+    db.exec(`PRAGMA wal_autocheckpoint=${AUTO_CHECKPOINT_PAGES[checkpoints]}`)
     db.exec('PRAGMA journal_size_limit=67108864')
     if (options.maxFileBytes !== undefined) {
       db.exec(`PRAGMA max_page_count=${Math.max(1, Math.floor(options.maxFileBytes / PAGE_BYTES))}`)
@@ -66,6 +77,7 @@ export function openSqliteFile(file: string, layout: SqliteLayout, options: Sqli
     throw translate(error)
   }
   const opened = db
+  const checkpointer = checkpoints === 'background' ? startCheckpointer(file) : null
   const dataVersion = arrayRows(opened.prepare('PRAGMA data_version'))
   return {
     db: opened,
@@ -73,6 +85,10 @@ export function openSqliteFile(file: string, layout: SqliteLayout, options: Sqli
     translate,
     rollback() {
       if (opened.isTransaction) opened.exec('ROLLBACK')
+    },
+    close() {
+      checkpointer?.close()
+      opened.close()
     },
   }
 }

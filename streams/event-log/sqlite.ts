@@ -209,7 +209,7 @@ export function openSqliteLog(file: string, options: SqliteOptions = {}): EventL
     changed: (timeoutMs) => changes.wait(timeoutMs),
     close() {
       changes.close()
-      db.close()
+      sqlite.close()
     },
   }
 }

@@ -152,7 +152,7 @@ export function openSqliteStateStore(file: string, options: SqliteOptions = {}):
     acquire,
     peek: (task, table, key) =>
       read(() => (selectOutside.get(task, table, key) as unknown as [Uint8Array] | undefined)?.[0]),
-    close: () => db.close(),
+    close: () => sqlite.close(),
   }
 }
 

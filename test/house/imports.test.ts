@@ -14,14 +14,19 @@ const mayImport: Readonly<Record<(typeof sourceFolders)[number], readonly string
 
 /** The only files that may name a package of someone else. What is not listed here may be imported nowhere. */
 const adapterOf: Readonly<Record<string, RegExp>> = {
+  '@kafkajs/confluent-schema-registry': /^streams\/codec\/registry[^/]*\.ts$/,
   avsc: /^(streams\/codec\/|schemas\/registration\.ts$)/,
   bullmq: /^streams\/jobs\/bullmq[^/]*\.ts$/,
   commander: /^cli\//,
   ioredis: /^streams\/state\/redis[^/]*\.ts$/,
   kafkajs: /^streams\/event-log\/kafka[^/]*\.ts$/,
+  'lz4-napi': /^streams\/event-log\/kafka[^/]*\.ts$/,
   'neo4j-driver': /^graph\/(.+\/)?neo4j[^/]*\.ts$/,
   'node:sqlite': /^streams\/(event-log|state)\/sqlite[^/]*\.ts$/,
   'onnxruntime-node': /^gpu\/onnx-[^/]*\.ts$/,
+  pino: /^cli\//,
+  'prom-client': /^cli\//,
+  snappyjs: /^streams\/event-log\/kafka[^/]*\.ts$/,
   // Run by hand to write processors/learners/ftrl-simd-bytes.ts; nothing imports it.
   wabt: /^processors\/learners\/build-simd\.ts$/,
   zod: /^(cli|scenarios|gpu|streams\/input)\//,
