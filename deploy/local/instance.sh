@@ -77,6 +77,6 @@ need_java() {
   java=${JAVA_HOME:+$JAVA_HOME/bin/}java
   local version
   version=$("$java" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p')
-  [ "${version:-0}" -ge 17 ] || fail 'Java 17 or newer is needed: apt-get install openjdk-17-jre-headless'
+  [ "${version:-0}" -ge 17 ] || fail 'Java 17 or newer is needed: apt-get install default-jre-headless'
   command -v mvn >/dev/null || fail 'Maven is needed for the download: apt-get install maven'
 }

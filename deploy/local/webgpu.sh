@@ -7,8 +7,9 @@ dir="${RHEO_SERVERS_DIR:-$PWD/.servers}/swiftshader"
 icd="$dir/usr/lib/chromium/vk_swiftshader_icd.json"
 if [ ! -f "$icd" ]; then
   mkdir -p "$dir" || exit 1
-  (cd "$dir" && apt-get download chromium-common >&2 && dpkg-deb -x chromium-common_*.deb . && rm -f chromium-common_*.deb) || {
-    echo 'webgpu.sh: chromium-common could not be downloaded; run apt-get update first.' >&2
+  download() { apt-get download chromium-common >&2; }
+  (cd "$dir" && { download || { apt-get update >&2 && download; }; } && dpkg-deb -x chromium-common_*.deb . && rm -f chromium-common_*.deb) || {
+    echo 'webgpu.sh: chromium-common could not be downloaded.' >&2
     exit 1
   }
 fi
