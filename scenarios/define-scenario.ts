@@ -49,6 +49,12 @@ export interface ScenarioDeclaration {
   /** Raise decisions beside the model (`processors/rules.ts`). Default none. */
   readonly rules?: readonly Rule[]
   readonly grace: string
+  /**
+   * Live, event time goes on with the clock once no scored event has come for `after`, and stays `allowance` behind it:
+   * only what comes later than that and `grace` together is late. Default: after a minute, a day behind, so that label
+   * horizons conclude and an outage of a day makes nothing late.
+   */
+  readonly idle?: { readonly after: string; readonly allowance: string }
   readonly duplicatesWithin: string
   readonly scores: { readonly topic: CatalogueTopic; event(scored: Scored, scenario: Scenario): object }
   readonly outcomes: { readonly topic: CatalogueTopic; event(labelled: Labelled, scenario: Scenario): object }
@@ -70,6 +76,7 @@ const LEARN = 'learn'
 const REACTION_MS = 1_000
 const MAX_FUTURE_MS = 3_600_000
 const ANNOUNCE_EVERY_MS = 60_000
+const IDLE = { after: '1 min', allowance: '24 h' } as const
 /** A block with one large model update still fits. */
 const MAX_BLOCK_BYTES = 64 * 1_048_576
 /** Dead letters carry their original bytes and what was said about them. */
@@ -209,7 +216,9 @@ function compileTopology(
     [SERVED, servedScoreCodec],
     [MODEL, modelUpdateCodec],
   ])
-  const watermarks = { maxFutureMs: MAX_FUTURE_MS, announceEveryMs: ANNOUNCE_EVERY_MS }
+  const { after, allowance } = scenario.idle ?? IDLE
+  const idleness = { afterMs: parseDurationMs(after), allowanceMs: parseDurationMs(allowance) }
+  const watermarks = { maxFutureMs: MAX_FUTURE_MS, announceEveryMs: ANNOUNCE_EVERY_MS, idleness }
   return { scenario: name, partitions, sources, intakeNext: [firstKey], stages, outputs, bodies, topics, ...watermarks }
 }
 

@@ -21,6 +21,10 @@ interface Reader {
  */
 export class Intake {
   watermarkMs = Number.NEGATIVE_INFINITY
+  /** Records read from the sources that drive event time. */
+  timedRecords = 0
+  /** How far the newest event time was behind its record's arrival; null: none has come. */
+  behindMs: number | null = null
   readonly #topology: Topology
   readonly #partition: number
   readonly #log: EventLog
@@ -85,6 +89,7 @@ export class Intake {
 
   async #foldRecord(source: Source, record: LogRecord, outbox: Outbox): Promise<void> {
     outbox.counts.records++
+    if (source.watermark === 'advances') this.timedRecords++
     const value = record.value
     const bytes = value === null || value instanceof Uint8Array ? value : value.bytes()
     if (bytes !== null) {
@@ -104,7 +109,10 @@ export class Intake {
       const ahead = `event time ${new Date(eventTimeMs).toISOString()} is ahead of ${new Date(record.timestampMs).toISOString()}`
       return this.#reject(source, record, reject('TIME_IN_FUTURE', ahead, 'eventTime'), outbox)
     }
-    if (source.watermark === 'advances' && eventTimeMs > this.watermarkMs) this.watermarkMs = eventTimeMs
+    if (source.watermark === 'advances' && eventTimeMs > this.watermarkMs) {
+      this.watermarkMs = eventTimeMs
+      this.behindMs = Math.max(0, record.timestampMs - eventTimeMs)
+    }
     outbox.watermarkMs = this.watermarkMs
     source.route(event, eventTimeMs, outbox)
     outbox.announce()

@@ -147,6 +147,21 @@ export class Task {
     return folded
   }
 
+  /** What the sources that drive event time have brought. */
+  get sourceProgress(): { readonly records: number; readonly watermarkMs: number; readonly behindMs: number | null } {
+    const { timedRecords, watermarkMs, behindMs } = this.#intake
+    return { records: timedRecords, watermarkMs, behindMs }
+  }
+
+  /** Lets event time go on to `watermarkMs` without a record: announced to the first stages, committed (`ticks.ts`). */
+  async tick(watermarkMs: number): Promise<void> {
+    this.#intake.watermarkMs = watermarkMs
+    this.#intakeOutbox.watermarkMs = watermarkMs
+    this.#intakeOutbox.announce()
+    await this.#writer.commit({ appends: this.#intakeOutbox.take(), positions: this.#intake.positions() })
+    this.#dirty = true
+  }
+
   /** Writes changed state with the positions it stands for. Only ever after the commit of what it contains. */
   async flush(): Promise<void> {
     // What is left of a flush under way, then what has changed since it began.
@@ -219,6 +234,7 @@ export class Task {
     const run = JSON.parse(Buffer.from(saved).toString()) as SavedRun
     Object.assign(this.counts, run.counts)
     this.#intake.watermarkMs = run.intakeWatermarkMs ?? Number.NEGATIVE_INFINITY
+    this.#intake.behindMs = run.intakeBehindMs ?? null
     this.#intakeOutbox.restoreAnnounced(run.intakeAnnouncedMs)
     for (const running of this.#stages) {
       const stage = run.stages[running.stage.name]
@@ -246,6 +262,11 @@ export class Task {
       while (running.next < committed) {
         if ((await this.#foldStage(running, committed)) === 0) break
         running.outbox.take()
+      }
+      // Ticks are on the stages' topics only.
+      if (this.#topology.intakeNext.includes(running.stage.name)) {
+        const announcedMs = running.watermarks.announcedMs(channelOf(0, this.number))
+        if (announcedMs > this.#intake.watermarkMs) this.#intake.watermarkMs = announcedMs
       }
     }
     this.#dirty = true
@@ -295,6 +316,8 @@ export class Task {
     const run: SavedRun = {
       counts: sortedByName(this.counts),
       intakeWatermarkMs: this.#intake.watermarkMs === Number.NEGATIVE_INFINITY ? null : this.#intake.watermarkMs,
+      // A replay's records arrive at their event times, which says nothing about a live run after it.
+      intakeBehindMs: this.#options.pending === null ? this.#intake.behindMs : null,
       intakeAnnouncedMs: this.#intakeOutbox.announcedMs(),
       stages,
     }
@@ -348,6 +371,7 @@ export class Task {
 interface SavedRun {
   readonly counts: Counts
   readonly intakeWatermarkMs: number | null
+  readonly intakeBehindMs?: number | null
   readonly intakeAnnouncedMs: ReturnType<Outbox['announcedMs']>
   readonly stages: Record<
     string,

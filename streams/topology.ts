@@ -3,6 +3,7 @@ import type { EventCodec } from './codec/event-codec.ts'
 import type { InputCodec } from './codec/input-codec.ts'
 import type { TopicSpec } from './event-log/event-log.ts'
 import type { BodyCodecs } from './packing.ts'
+import type { Idleness } from './ticks.ts'
 
 /** A user's topic that the intake reads. */
 export interface Source {
@@ -60,4 +61,6 @@ export interface Topology {
   readonly maxFutureMs: number
   /** A watermark is announced to idle partitions each time it has advanced by this much. */
   readonly announceEveryMs: number
+  /** When event time goes on without records in a live run; absent: never. */
+  readonly idleness?: Idleness
 }

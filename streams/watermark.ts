@@ -24,6 +24,11 @@ export class Watermarks {
     if (minimum > this.currentMs) this.currentMs = minimum
   }
 
+  /** What `channel` announced last; -Infinity: nothing, or no channel of this stage. */
+  announcedMs(channel: number): number {
+    return this.#announcedMs[this.#channels.indexOf(channel)] ?? Number.NEGATIVE_INFINITY
+  }
+
   snapshot(): readonly (number | null)[] {
     return this.#announcedMs.map((ms) => (ms === Number.NEGATIVE_INFINITY ? null : ms))
   }
