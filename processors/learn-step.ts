@@ -1,6 +1,7 @@
 import { ByteReader, ByteWriter } from './byte-buffer.ts'
 import { Calibrator } from './learners/calibration.ts'
 import type { OnlineModelSpec } from './learners/online-model.ts'
+import { ModelArms } from './model-arms.ts'
 import { EXAMPLE, type Example, MODEL, type ModelUpdate, SERVED, type ServedScore } from './model-update.ts'
 import type { Policy, PolicyTrainer } from './policies/policy.ts'
 import type { Emit, Step } from './step.ts'
@@ -37,6 +38,7 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
     calibrator: new Calibrator(),
     trainer: policy.createTrainer(),
   }))
+  const modelArms = new ModelArms(policy)
   let firstMs = Number.NaN
   let publishedMs = Number.NEGATIVE_INFINITY
   let unpublished = 0
@@ -61,11 +63,14 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
       if (example.corrected) arm.trainer.correctOutcome(outcome)
       else arm.trainer.observeOutcome(outcome)
     })
+    modelArms.learn(example)
     unpublished++
     changed = true
   }
 
-  function watch({ amount, arms: scores }: ServedScore, eventTimeMs: number): void {
+  function watch(served: ServedScore, eventTimeMs: number): void {
+    const { amount, arms: scores } = served
+    modelArms.watch(served, eventTimeMs)
     arms.forEach(({ trainer }, i) => {
       const { logit, probability } = scores[i]!
       trainer.observeScore({ logit, probability, eventTimeMs, amount })
@@ -77,15 +82,13 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
     publishedMs = tMs
     unpublished = 0
     const bytes = learner.takeUpdate() ?? NOTHING
-    const update: ModelUpdate = {
-      bytes,
-      arms: arms.map((arm) => ({
-        name: arm.name,
-        learns: stillLearns(arm, tMs),
-        calibration: arm.calibrator.settings(),
-        policy: arm.trainer.settings(),
-      })),
-    }
+    const declared = arms.map((arm) => ({
+      name: arm.name,
+      learns: stillLearns(arm, tMs),
+      calibration: arm.calibrator.settings(),
+      policy: arm.trainer.settings(),
+    }))
+    const update: ModelUpdate = { bytes, arms: [...declared, ...modelArms.updates()], blend: modelArms.blend() }
     emit.broadcast(options.scoreStage, MODEL, tMs, update)
   }
 
@@ -96,6 +99,7 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
         learner.restore(
           pages.filter(([page]) => page.startsWith('learner/')).map(([page, value]) => [page.slice(8), value]),
         )
+        modelArms.restore(pages)
         const own = pages.find(([page]) => page === 'progress')
         if (own === undefined) return
         const reader = new ByteReader(own[1])
@@ -118,9 +122,8 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
           writer.blob(arm.calibrator.encode())
           writer.blob(arm.trainer.encode())
         }
-        const pages: [string, Uint8Array][] = learner.changedPages().map(([page, value]) => [`learner/${page}`, value])
-        pages.push(['progress', writer.take()])
-        return pages
+        const weights = learner.changedPages().map(([page, value]) => [`learner/${page}`, value] as const)
+        return [...weights, ['progress', writer.take()], ...modelArms.changedPages()]
       },
     },
     fold(entry, _state, emit) {

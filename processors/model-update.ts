@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from './byte-buffer.ts'
 import type { CalibrationSettings } from './learners/calibration.ts'
+import { type BlendSettings, readBlend, writeBlend } from './learners/stacker.ts'
 import type { PolicySettings } from './policies/policy.ts'
 import type { BodyCodec } from './step.ts'
 
@@ -10,7 +11,10 @@ export const MODEL = '$model'
 export interface ModelUpdate {
   /** Changed weights, as `ModelLearner.takeUpdate` gave them, for the arms that still learn. */
   readonly bytes: Uint8Array
+  /** The declared arms, then the models that came since. */
   readonly arms: readonly ArmUpdate[]
+  /** How the champion is blended; null: no model was ever there to blend in. */
+  readonly blend: BlendSettings | null
 }
 
 export interface ArmUpdate {
@@ -22,7 +26,7 @@ export interface ArmUpdate {
 
 export const modelUpdateCodec: BodyCodec = {
   encode(body) {
-    const { bytes, arms } = body as ModelUpdate
+    const { bytes, arms, blend } = body as ModelUpdate
     const writer = new ByteWriter(bytes.length + 256)
     writer.blob(bytes)
     writer.varint(arms.length)
@@ -33,6 +37,7 @@ export const modelUpdateCodec: BodyCodec = {
       writer.float64(calibration.intercept)
       writer.float64s(Float64Array.from(policy))
     }
+    if (blend !== null) writeBlend(writer, blend)
     return writer.take()
   },
   decode(bytes): ModelUpdate {
@@ -44,7 +49,7 @@ export const modelUpdateCodec: BodyCodec = {
       calibration: { slope: reader.float64(), intercept: reader.float64() },
       policy: [...reader.float64s()],
     }))
-    return { bytes: update, arms }
+    return { bytes: update, arms, blend: reader.done ? null : readBlend(reader) }
   },
 }
 
@@ -61,6 +66,14 @@ export interface ArmScore {
   readonly threshold: number
 }
 
+/** What a model that is no declared arm served; as such the first is always the champion's online model alone. */
+export interface ModelScore extends ArmScore {
+  readonly name: string
+  readonly version: string
+}
+
+export const NO_MODELS: readonly ModelScore[] = []
+
 export interface Example {
   readonly label: 0 | 1
   /** True when the opposite label was learnt before. */
@@ -72,17 +85,19 @@ export interface Example {
   readonly arms: readonly ArmScore[]
   /** float64 [features], as served. */
   readonly features: Float64Array
+  readonly models: readonly ModelScore[]
 }
 
 export const exampleCodec: BodyCodec = {
   encode(body) {
-    const { label, corrected, scoredMs, amount, arms, features } = body as Example
+    const { label, corrected, scoredMs, amount, arms, features, models } = body as Example
     const writer = new ByteWriter(256 + features.byteLength)
     writer.byte(label + (corrected ? 2 : 0))
     writer.float64(scoredMs)
     writer.float64(amount)
     writeArms(writer, arms)
     writer.float64s(features)
+    writeModels(writer, models)
     return writer.take()
   },
   decode(bytes): Example {
@@ -91,7 +106,9 @@ export const exampleCodec: BodyCodec = {
     const scoredMs = reader.float64()
     const amount = reader.float64()
     const arms = readArms(reader)
-    return { label: (flags & 1) as 0 | 1, corrected: flags > 1, scoredMs, amount, arms, features: reader.float64s() }
+    const features = reader.float64s()
+    const label = (flags & 1) as 0 | 1
+    return { label, corrected: flags > 1, scoredMs, amount, arms, features, models: readModels(reader) }
   },
 }
 
@@ -101,19 +118,21 @@ export const SERVED = '$served'
 export interface ServedScore {
   readonly amount: number
   readonly arms: readonly ArmScore[]
+  readonly models: readonly ModelScore[]
 }
 
 export const servedScoreCodec: BodyCodec = {
   encode(body) {
-    const { amount, arms } = body as ServedScore
+    const { amount, arms, models } = body as ServedScore
     const writer = new ByteWriter(128)
     writer.float64(amount)
     writeArms(writer, arms)
+    writeModels(writer, models)
     return writer.take()
   },
   decode(bytes): ServedScore {
     const reader = new ByteReader(bytes)
-    return { amount: reader.float64(), arms: readArms(reader) }
+    return { amount: reader.float64(), arms: readArms(reader), models: readModels(reader) }
   },
 }
 
@@ -130,4 +149,19 @@ export function readArms(reader: ByteReader): ArmScore[] {
     probability: reader.float64(),
     threshold: reader.float64(),
   }))
+}
+
+/** Stands last in what it is written to: nothing at all where there are no models. */
+export function writeModels(writer: ByteWriter, models: readonly ModelScore[]): void {
+  if (models.length === 0) return
+  writeArms(writer, models)
+  for (const { name, version } of models) {
+    writer.text(name)
+    writer.text(version)
+  }
+}
+
+export function readModels(reader: ByteReader): readonly ModelScore[] {
+  if (reader.done) return NO_MODELS
+  return readArms(reader).map((arm) => ({ name: reader.text(), version: reader.text(), ...arm }))
 }

@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from './byte-buffer.ts'
 import type { FeatureSet } from './features/compile.ts'
+import { INFERRED, type Inferred } from './inference.ts'
 import { type CalibrationSettings, calibratedLogit, UNCALIBRATED } from './learners/calibration.ts'
 import type { ModelScorer, OnlineModelSpec } from './learners/online-model.ts'
 import { sigmoid } from './learners/sigmoid.ts'
@@ -8,16 +9,18 @@ import {
   EXAMPLE,
   type Example,
   MODEL,
+  type ModelScore,
   type ModelUpdate,
-  readArms,
+  NO_MODELS,
   SERVED,
   type ServedScore,
-  writeArms,
 } from './model-update.ts'
 import type { Policy, PolicySettings, Verdict } from './policies/policy.ts'
-import { NO_NAMES, namesOf, type Rule, type RuleSet, raisedBy } from './rules.ts'
+import { namesOf, type Rule, type RuleSet, raisedBy } from './rules.ts'
+import { ServedModels } from './served-models.ts'
 import { type BodyCodec, type Emit, type Entry, type Resident, type Step, TIMER } from './step.ts'
 import { VectorPool } from './vector-pool.ts'
+import { decodeWaiting, encodeWaiting, unlabelled, type Waiting } from './waiting-score.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -34,6 +37,10 @@ export interface Scored {
   readonly decision: Verdict
   readonly ruleHits: readonly Rule[]
   readonly modelVersion: number
+  /** Where models were in force: the online model alone, then each of them. */
+  readonly models: readonly ModelScore[]
+  /** True when a model that should have scored did not, or another version answered for it. */
+  readonly degraded: boolean
 }
 
 /** A stored score paired with its label. */
@@ -49,6 +56,7 @@ export interface Labelled {
   readonly ruleHits: readonly string[]
   readonly modelVersion: number
   readonly arms: readonly ArmScore[]
+  readonly models: readonly ModelScore[]
 }
 
 export interface ScoreStepOptions {
@@ -76,20 +84,6 @@ export interface ScoreStepOptions {
   emitOutcome(labelled: Labelled, emit: Emit): void
 }
 
-interface Waiting {
-  event: Fields | null
-  eventTimeMs: number
-  features: Float64Array | null
-  arms: readonly ArmScore[]
-  decision: Verdict
-  ruleHits: readonly string[]
-  modelVersion: number
-  /** null: not labelled yet. */
-  truth: boolean | null
-  labelTimeMs: number
-  source: string
-}
-
 interface Arm {
   readonly name: string
   readonly scorer: ModelScorer
@@ -101,9 +95,6 @@ interface Arm {
 /** The source of labels that nobody gave: the horizon passed, so it counts as negative. */
 const CONCLUDED = 'horizon'
 const REASONS = 4
-const NO_ARMS: readonly ArmScore[] = []
-
-const VERDICTS: readonly Verdict[] = ['allow', 'review', 'challenge', 'block']
 
 /**
  * Scores an event with every arm, keeps the score with its features until the label comes, and pairs the two:
@@ -122,17 +113,29 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   }))
   const contributions = new Float64Array(features.names.length)
   const vectors = new VectorPool(features.names.length)
+  const served = new ServedModels(policy)
 
-  function score(entry: Entry, state: Waiting, emit: Emit): void {
-    if (state.event !== null) return emit.duplicate(entry)
-    const event = entry.body as Fields
-    const vector = vectors.copyOf(entry.features!)
+  function complete(event: Fields, known: Float64Array): Float64Array {
+    const vector = vectors.copyOf(known)
     features.computeEvent(event, vector)
     features.computeDerived(vector)
+    return vector
+  }
+
+  /** @param inferred what models said; the entry's features are complete then */
+  function score(entry: Entry, event: Fields, inferred: Inferred | null, state: Waiting, emit: Emit): void {
+    if (state.event !== null) return emit.duplicate({ ...entry, kind: options.mainKind, body: event })
+    const vector = inferred === null ? complete(event, entry.features!) : entry.features!
     const amount = Number(event[amountField])
+    let models = NO_MODELS
     let decision: Verdict = 'allow'
     const scores = arms.map((arm, i): ArmScore => {
-      const rawLogit = arm.scorer.logit(vector)
+      let rawLogit = arm.scorer.logit(vector)
+      if (i === 0 && inferred !== null) {
+        const base = { name: options.model.name, version: String(arm.scorer.version), rawLogit }
+        models = served.scores(base, inferred.models, amount)
+        rawLogit = served.blend(models)
+      }
       const logit = calibratedLogit(rawLogit, arm.calibration)
       const probability = sigmoid(logit)
       const decided = policy.decide(probability, logit, amount, arm.policy)
@@ -147,7 +150,19 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     const id = String(event[idField])
     const { eventTimeMs } = entry
     options.emitScore(
-      { id, event, eventTimeMs, features: vector, reasons, arms: scores, decision, ruleHits, modelVersion },
+      {
+        id,
+        event,
+        eventTimeMs,
+        features: vector,
+        reasons,
+        arms: scores,
+        decision,
+        ruleHits,
+        modelVersion,
+        models,
+        degraded: inferred?.degraded ?? false,
+      },
       emit,
     )
     state.event = event
@@ -157,14 +172,15 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     state.decision = decision
     state.ruleHits = namesOf(ruleHits)
     state.modelVersion = modelVersion
-    const served: ServedScore = { amount, arms: scores }
-    emit.to(options.learnStage, SERVED, 'model', eventTimeMs, served, null)
+    state.models = models
+    const servedScore: ServedScore = { amount, arms: scores, models }
+    emit.to(options.learnStage, SERVED, 'model', eventTimeMs, servedScore, null)
     emit.timer(id, eventTimeMs + options.horizonMs)
     if (state.truth !== null) pair(id, state, false, emit)
   }
 
   function pair(id: string, state: Waiting, corrected: boolean, emit: Emit): void {
-    const { event, eventTimeMs, labelTimeMs, arms: scores, source, decision, ruleHits, modelVersion } = state
+    const { event, eventTimeMs, labelTimeMs, arms: scores, source, decision, ruleHits, modelVersion, models } = state
     const truth = state.truth!
     const amount = Number(event![amountField])
     const example: Example = {
@@ -174,6 +190,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       amount,
       arms: scores,
       features: state.features!,
+      models,
     }
     emit.to(options.learnStage, EXAMPLE, 'model', labelTimeMs, example, null)
     const label = { ...event, [truthField]: truth }
@@ -182,7 +199,19 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       if (key != null) emit.feedback(field, options.labelKind, String(key), labelTimeMs, label)
     }
     options.emitOutcome(
-      { id, eventTimeMs, labelTimeMs, truth, source, corrected, decision, ruleHits, modelVersion, arms: scores },
+      {
+        id,
+        eventTimeMs,
+        labelTimeMs,
+        truth,
+        source,
+        corrected,
+        decision,
+        ruleHits,
+        modelVersion,
+        arms: scores,
+        models,
+      },
       emit,
     )
     if (source !== CONCLUDED) emit.forget()
@@ -208,7 +237,9 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     emit.timer(entry.key, entry.eventTimeMs + options.correctionMs)
   }
 
-  function update({ bytes, arms: updates }: ModelUpdate): void {
+  function update(modelUpdate: ModelUpdate): void {
+    const { bytes, arms: updates } = modelUpdate
+    served.update(modelUpdate, (name) => options.arms.includes(name))
     for (const { name, learns, calibration, policy: settings } of updates) {
       const arm = arms.find((candidate) => candidate.name === name)
       if (arm === undefined) continue
@@ -226,10 +257,13 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       decode: (bytes) => decodeWaiting(bytes, options.eventCodec),
       expiresAtMs: () => null,
     },
-    resident: armsResident(arms),
+    resident: withModels(armsResident(arms), served),
     fold(entry, state, emit) {
-      if (entry.kind === options.mainKind) score(entry, state!, emit)
-      else if (entry.kind === options.labelKind) label(entry, state!, emit)
+      if (entry.kind === options.mainKind) score(entry, entry.body as Fields, null, state!, emit)
+      else if (entry.kind === INFERRED) {
+        const inferred = entry.body as Inferred
+        score(entry, inferred.event as Fields, inferred, state!, emit)
+      } else if (entry.kind === options.labelKind) label(entry, state!, emit)
       else if (entry.kind === TIMER) timer(entry, state!, emit)
       else if (entry.kind === MODEL) update(entry.body as ModelUpdate)
       else throw new Error(`the scoring stage knows no entries of kind "${entry.kind}"`)
@@ -253,58 +287,13 @@ function strongest(contributions: Float64Array, count: number): { feature: numbe
   return features.slice(0, found).map((feature) => ({ feature, contribution: contributions[feature]! }))
 }
 
-function unlabelled(): Waiting {
+function withModels(arms: Resident, served: ServedModels): Resident {
   return {
-    event: null,
-    eventTimeMs: 0,
-    features: null,
-    arms: NO_ARMS,
-    decision: 'allow',
-    ruleHits: NO_NAMES,
-    modelVersion: 0,
-    truth: null,
-    labelTimeMs: 0,
-    source: '',
-  }
-}
-
-function encodeWaiting(state: Waiting, events: BodyCodec): Uint8Array {
-  const writer = new ByteWriter(512)
-  writer.blob(state.event === null ? new Uint8Array(0) : events.encode(state.event))
-  writer.float64(state.eventTimeMs)
-  writer.float64s(state.features ?? new Float64Array(0))
-  writeArms(writer, state.arms)
-  writer.byte(VERDICTS.indexOf(state.decision))
-  writer.varint(state.modelVersion)
-  writer.byte(state.truth === null ? 0 : state.truth ? 2 : 1)
-  writer.float64(state.labelTimeMs)
-  writer.text(state.source)
-  writer.varint(state.ruleHits.length)
-  for (const name of state.ruleHits) writer.text(name)
-  return writer.take()
-}
-
-function decodeWaiting(bytes: Uint8Array, events: BodyCodec): Waiting {
-  const reader = new ByteReader(bytes)
-  const event = reader.blob()
-  const eventTimeMs = reader.float64()
-  const features = reader.float64s()
-  const arms = readArms(reader)
-  const decision = VERDICTS[reader.byte()]!
-  const modelVersion = reader.varint()
-  const truth = [null, false, true][reader.byte()]!
-  return {
-    event: event.length === 0 ? null : (events.decode(event) as Fields),
-    eventTimeMs,
-    features: features.length === 0 ? null : features,
-    arms,
-    decision,
-    modelVersion,
-    truth,
-    labelTimeMs: reader.float64(),
-    source: reader.text(),
-    // State from before there were rules ends here.
-    ruleHits: reader.done ? NO_NAMES : Array.from({ length: reader.varint() }, () => reader.text()),
+    restore(pages) {
+      arms.restore(pages)
+      served.restore(pages)
+    },
+    changedPages: () => [...arms.changedPages(), ...served.changedPages()],
   }
 }
 

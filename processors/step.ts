@@ -1,3 +1,5 @@
+import type { Inquiry } from './inference.ts'
+
 /**
  * What a processing step sees and says. A step is a pure fold: (state, entries) → (state changes, emissions).
  * No I/O, no clock, no randomness: time and seeds arrive in entries. Cutting the same entries into other batches
@@ -71,6 +73,8 @@ export interface Step<S = unknown> {
   readonly table: KeyedTable<S> | null
   readonly resident: Resident | null
   fold(entry: Entry, state: S | undefined, emit: Emit): void
+  /** Only a step that asks models before it folds a batch. */
+  readonly inquiry?: Inquiry
 }
 
 /** How the body of one kind of entry becomes bytes. */

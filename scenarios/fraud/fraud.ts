@@ -59,11 +59,14 @@ function scoreEvent(scored: Scored, scenario: Scenario): Score {
     reasons: reasonsOf(names, scored),
     features,
     featureSetVersion: version,
-    modelName: scenario.model.name,
+    modelName: modelNameOf(scored, scenario),
     modelVersion: scored.modelVersion,
-    challengers: Object.fromEntries(others.map((arm, i) => [scenario.armNames[i + 1]!, arm.probability])),
+    challengers: Object.fromEntries([
+      ...others.map((arm, i) => [scenario.armNames[i + 1]!, arm.probability] as const),
+      ...scored.models.map(({ name: model, probability }) => [model, probability] as const),
+    ]),
     propensity: 1,
-    degraded: false,
+    degraded: scored.degraded,
   }
 }
 
@@ -81,8 +84,17 @@ function outcomeEvent(labelled: Labelled, scenario: Scenario): Outcome {
     decision: labelled.decision,
     ruleHits: [...labelled.ruleHits],
     modelVersion: labelled.modelVersion,
-    challengers: Object.fromEntries(
-      others.map(({ probability, threshold }, i) => [scenario.armNames[i + 1]!, { probability, threshold }]),
-    ),
+    challengers: Object.fromEntries([
+      ...others.map(
+        ({ probability, threshold }, i) => [scenario.armNames[i + 1]!, { probability, threshold }] as const,
+      ),
+      ...labelled.models.map(({ name, probability, threshold }) => [name, { probability, threshold }] as const),
+    ]),
   }
+}
+
+/** `ftrl`, or what was blended with it and in which version: `ftrl+trees@3`. */
+function modelNameOf({ models }: Scored, scenario: Scenario): string {
+  const blended = models.slice(1).map(({ name, version }) => `${name}@${version}`)
+  return [scenario.model.name, ...blended].join('+')
 }
