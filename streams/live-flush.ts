@@ -12,17 +12,17 @@ const FLUSH_AT_LEAST_EVERY_MS = 60_000
 
 /** Flushes task after task, in parts that leave most of the time to the passes between them. */
 export class LiveFlush {
-  readonly #tasks: readonly Task[]
+  readonly #tasks: () => readonly Task[]
   readonly #clock: () => number
   readonly #everyMs: number
-  /** The task whose flush is under way, or begins next. */
-  #current = 0
+  /** Tasks of the round under way that are still to be flushed; the first one's flush may be half done. */
+  #queue: readonly Task[] = []
   /** Time that this round's parts have taken. */
   #spentMs = 0
   #nextMs: number
 
-  /** @param everyMs between the end of a round and the next. @param clock processing time, ms. */
-  constructor(tasks: readonly Task[], clock: () => number, everyMs: number) {
+  /** @param tasks those that run now. @param everyMs between the end of a round and the next. @param clock processing time, ms. */
+  constructor(tasks: () => readonly Task[], clock: () => number, everyMs: number) {
     this.#tasks = tasks
     this.#clock = clock
     this.#everyMs = everyMs
@@ -31,23 +31,26 @@ export class LiveFlush {
 
   /** The next round begins now, unless one is under way. */
   hurry(): void {
-    if (this.#current === 0 && this.#spentMs === 0) this.#nextMs = this.#clock()
+    if (this.#queue.length === 0) this.#nextMs = this.#clock()
   }
 
   /** Writes a part if one is due. True when all tasks have been flushed once more. */
   async advance(): Promise<boolean> {
     const startMs = this.#clock()
     if (startMs < this.#nextMs) return false
-    if (!(await this.#tasks[this.#current]!.flushPart(PART_BYTES))) this.#current++
+    const running = this.#tasks()
+    if (this.#queue.length === 0) this.#queue = running
+    this.#queue = this.#queue.filter((task) => running.includes(task))
+    const [task] = this.#queue
+    if (task !== undefined && !(await task.flushPart(PART_BYTES))) this.#queue = this.#queue.slice(1)
     const endMs = this.#clock()
     this.#spentMs += endMs - startMs
-    if (this.#current < this.#tasks.length) {
+    if (this.#queue.length > 0) {
       this.#nextMs = endMs + (endMs - startMs) * (1 / PART_SHARE - 1)
       return false
     }
     const sparingMs = Math.min(FLUSH_AT_LEAST_EVERY_MS, this.#spentMs / FLUSH_SHARE)
     this.#nextMs = endMs + Math.max(this.#everyMs, sparingMs)
-    this.#current = 0
     this.#spentMs = 0
     return true
   }

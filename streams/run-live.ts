@@ -2,6 +2,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { RheoError } from '../schemas/errors.ts'
 import type { EventLog, MaybePromise } from './event-log/event-log.ts'
 import { LiveFlush } from './live-flush.ts'
+import { createSoleMembership, type Membership } from './membership.ts'
+import { Roster } from './roster.ts'
 import { Task } from './run-task.ts'
 import type { StateStore } from './state/state-store.ts'
 import { Ticker } from './ticks.ts'
@@ -20,6 +22,13 @@ export interface LivePlan {
   readonly topology: Topology
   readonly log: EventLog
   readonly store: StateStore
+  /** Which tasks this process runs. Default: all; then another process that runs one of them ends this run. */
+  readonly membership?: Membership
+  /**
+   * What one commit holds: 'pass', all stages of all tasks one after the other, readable in between (`EventLog.together`:
+   * embedded logs); 'round', a batch of every stage of one task (a log on which each commit is dear). Default 'pass'.
+   */
+  readonly commitPer?: 'pass' | 'round'
   /** Its abort drains and ends the run. */
   readonly signal: AbortSignal
   /** Processing time, milliseconds since 1970. */
@@ -36,7 +45,7 @@ export interface LivePlan {
   readonly idleMs?: number
   /** After the abort, how long to go on folding what others keep appending. Default 5,000. */
   readonly drainMs?: number
-  /** After the tasks have recovered, before the first pass; again after each retry. */
+  /** After tasks have recovered, before the next pass: at the start, after each retry and change of membership. */
   onStart?(tasks: readonly Task[]): void
   /** After every pass: its results are durable and readable. It may read from and append to the same log. */
   onPass?(pass: LivePass): MaybePromise<void>
@@ -56,47 +65,64 @@ const PASS_EVERY_MS = 5
 const CLEAN_EVERY_MS = 3_600_000
 
 /**
- * Runs all tasks of a topology in this process until `signal` aborts, then drains and flushes. Each pass takes a bounded
- * batch through every stage and makes it durable at once, so a record's score is readable when its pass ends.
+ * Runs this process's tasks of a topology until `signal` aborts, then drains, flushes and leaves. Each pass takes a bounded
+ * batch through every stage and makes it durable at once.
  *
- * What cannot be retried is thrown: FENCED when another process took the scenario over. A retryable failure throws away
- * what is in memory and starts from the checkpoint, as after a crash; so does a process that is started again.
+ * What cannot be retried is thrown: FENCED when another process took a scenario over that this one runs alone. A retryable
+ * failure throws away what is in memory and starts from the checkpoint, as after a crash; so does a process that is
+ * started again.
  */
 export async function runLive(plan: LivePlan): Promise<void> {
+  const { topology, log, store, clock, batchRecords } = plan
+  const options = { clock, batchRecords, pending: null }
+  const roster = new Roster((number) => Task.start(topology, number, log, store, options), clock)
+  const membership = plan.membership ?? createSoleMembership(topology.partitions)
+  const joined = membership.join(roster)
+  joined.catch((error: unknown) => roster.failed(error))
   let retries = 0
-  for (;;) {
-    try {
-      return await runUntilAbort(plan, () => {
-        retries = 0
-      })
-    } catch (error) {
-      if (!(error instanceof RheoError)) throw error
-      if (error.code === 'FENCED') throw takenOver(plan.topology.scenario, error)
-      if (!error.retryable || retries === MOST_RETRIES) throw error
-      plan.onRetry?.(error, ++retries)
-      await sleep(FIRST_PAUSE_MS * 2 ** (retries - 1))
+  try {
+    for (;;) {
+      try {
+        await runUntilAbort(plan, roster, () => {
+          retries = 0
+        })
+        return
+      } catch (error) {
+        if (!(error instanceof RheoError)) throw error
+        if (error.code === 'FENCED') throw takenOver(topology.scenario, error)
+        if (!error.retryable || retries === MOST_RETRIES) throw error
+        plan.onRetry?.(error, ++retries)
+        await sleep(FIRST_PAUSE_MS * 2 ** (retries - 1))
+        roster.forget()
+      }
     }
+  } finally {
+    await membership.leave()
   }
 }
 
-async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void> {
-  const { log, signal, clock, batchRecords } = plan
+async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void): Promise<void> {
+  const { topology, log, signal, clock, batchRecords } = plan
   const { flushEveryMs = 1_000, flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
-  const tasks = await startTasks(plan)
-  plan.onStart?.(tasks)
-  const flush = new LiveFlush(tasks, clock, flushEveryMs)
-  const { idleness, announceEveryMs } = plan.topology
-  const ticker = idleness === undefined ? null : new Ticker(tasks, clock, idleness, announceEveryMs)
+  const flush = new LiveFlush(() => roster.tasks, clock, flushEveryMs)
+  let tasks: readonly Task[] = []
+  let ticker: Ticker | null = null
   let cleanedMs = clock()
   let drainUntilMs: number | null = null
 
   for (;;) {
     if (signal.aborted) drainUntilMs ??= clock() + drainMs
     const nextPassMs = performance.now() + PASS_EVERY_MS
-    const folded = await pass(log, tasks)
+    await roster.settle()
+    if (tasks !== roster.tasks) {
+      tasks = roster.tasks
+      ticker = createTicker(topology, tasks, clock)
+      plan.onStart?.(tasks)
+    }
+    if (drainUntilMs === null) await ticker?.advance()
+    const folded = await pass(plan, roster)
     await plan.onPass?.({ folded, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
-    if (drainUntilMs === null) await ticker?.advance()
     if (tasks.some((task) => task.unflushedKeys >= flushKeys)) flush.hurry()
     if (await flush.advance()) flushed()
     if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
@@ -104,25 +130,34 @@ async function runUntilAbort(plan: LivePlan, flushed: () => void): Promise<void>
       await log.clean(cleanedMs)
     }
     // Signals and timers get their turn after every pass, however much there is to do.
-    if (folded === 0) await log.changed(idleMs)
+    if (folded === 0) await Promise.race([log.changed(idleMs), roster.changed(idleMs)])
     else if (folded < batchRecords && nextPassMs - performance.now() >= 1) await sleep(nextPassMs - performance.now())
     else await nextTurn()
   }
-  for (const task of tasks) await task.flush()
+  for (const task of roster.tasks) await task.flush()
 }
 
-async function startTasks({ topology, log, store, clock, batchRecords }: LivePlan): Promise<readonly Task[]> {
-  const tasks: Task[] = []
-  for (let number = 0; number < topology.partitions; number++) {
-    tasks.push(await Task.start(topology, number, log, store, { clock, batchRecords, pending: null }))
+function createTicker(topology: Topology, tasks: readonly Task[], clock: () => number): Ticker | null {
+  const { idleness, announceEveryMs } = topology
+  return idleness === undefined ? null : new Ticker(tasks, clock, idleness, announceEveryMs)
+}
+
+/** Once through the stages in the order in which records flow. Returns how much was folded. */
+async function pass(plan: LivePlan, roster: Roster): Promise<number> {
+  const { tasks } = roster
+  if (plan.commitPer === 'round') {
+    const rounds = await Promise.allSettled(tasks.map((task) => task.round()))
+    rounds.forEach((round, i) => {
+      if (round.status === 'fulfilled') return
+      const isTaken =
+        plan.membership !== undefined && round.reason instanceof RheoError && round.reason.code === 'FENCED'
+      if (!isTaken) throw round.reason
+      roster.refuse(tasks[i]!)
+    })
+    return rounds.reduce((sum, round) => sum + (round.status === 'fulfilled' ? round.value : 0), 0)
   }
-  return tasks
-}
-
-/** Once through the stages in the order in which records flow, all of it durable together. Returns how much was folded. */
-async function pass(log: EventLog, tasks: readonly Task[]): Promise<number> {
-  const stages = Math.max(...tasks.map((task) => task.stageCount))
-  return log.together(async () => {
+  const stages = Math.max(0, ...tasks.map((task) => task.stageCount))
+  return plan.log.together(async () => {
     let folded = 0
     for (let stage = 0; stage < stages; stage++) {
       for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage)

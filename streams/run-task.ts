@@ -1,6 +1,7 @@
 import { type Entry, FEEDBACK, type Step, TIMER } from '../processors/step.ts'
 import { ALL_BYTES, Checkpoint, type CheckpointTable } from './checkpoint.ts'
-import type { EventLog, Position, TaskWriter } from './event-log/event-log.ts'
+import type { Appends, EventLog, Position, TaskWriter } from './event-log/event-log.ts'
+import { fetchOwn } from './fetch-own.ts'
 import { Intake } from './intake.ts'
 import { KeyedState } from './keyed-state.ts'
 import { type Counts, Outbox } from './outbox.ts'
@@ -126,17 +127,9 @@ export class Task {
     const { pending, batchRecords } = this.#options
     const key = pendingKey(stage === undefined ? 'intake' : stage.stage.topic, this.number)
     if (pending !== null && !pending.delete(key)) return 0
-    const folded =
-      stage === undefined
-        ? await this.#intake.fold(batchRecords, this.#intakeOutbox, null)
-        : await this.#foldStage(stage, null)
+    const folded = await this.#fold(stage)
     if (folded === 0) return 0
-    const outbox = stage === undefined ? this.#intakeOutbox : stage.outbox
-    const positions: Position[] =
-      stage === undefined
-        ? this.#intake.positions()
-        : [{ topic: stage.stage.topic, partition: this.number, next: stage.next }]
-    const appends = outbox.take()
+    const { appends, positions } = this.#results(stage)
     await this.#writer.commit({ appends, positions })
     if (pending !== null) {
       const full = stage === undefined ? folded >= Math.min(batchRecords, SURELY_ALL_RECORDS) : stage.full
@@ -145,6 +138,28 @@ export class Task {
     }
     this.#dirty = true
     return folded
+  }
+
+  /**
+   * One bounded batch of the intake and of every stage, all of it one commit: for a log on which commits are dear. What
+   * one stage sends to the next is read a round later. Returns how much was folded.
+   */
+  async round(): Promise<number> {
+    let total = 0
+    const appends: Appends[] = []
+    const positions: Position[] = []
+    for (const stage of [undefined, ...this.#stages]) {
+      const folded = await this.#fold(stage)
+      if (folded === 0) continue
+      total += folded
+      const results = this.#results(stage)
+      for (const append of results.appends) appends.push(append)
+      for (const position of results.positions) positions.push(position)
+    }
+    if (total === 0) return 0
+    await this.#writer.commit({ appends, positions })
+    this.#dirty = true
+    return total
   }
 
   /** What the sources that drive event time have brought. */
@@ -189,10 +204,23 @@ export class Task {
     return this.#stages.reduce((sum, { keyed }) => sum + (keyed?.changes ?? 0), 0)
   }
 
+  /** Folds a batch of the intake (undefined) or of a stage; its results lie in the outbox. */
+  async #fold(stage: RunningStage | undefined): Promise<number> {
+    if (stage !== undefined) return this.#foldStage(stage, null)
+    return this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, null)
+  }
+
+  #results(stage: RunningStage | undefined): { readonly appends: Appends[]; readonly positions: readonly Position[] } {
+    if (stage === undefined) return { appends: this.#intakeOutbox.take(), positions: this.#intake.positions() }
+    const position = { topic: stage.stage.topic, partition: this.number, next: stage.next }
+    return { appends: stage.outbox.take(), positions: [position] }
+  }
+
   async #foldStage(running: RunningStage, until: bigint | null): Promise<number> {
     const { stage, step, keyed, watermarks, timers, outbox } = running
     const maxRecords = Math.min(this.#options.batchRecords, FETCH_BLOCKS)
-    const fetched = await this.#log.fetch(stage.topic, this.number, running.next, { maxRecords, maxBytes: NO_LIMIT })
+    const limits = { maxRecords, maxBytes: NO_LIMIT }
+    const fetched = await fetchOwn(this.#log, stage.topic, this.number, running.next, limits)
     running.full = fetched.records.length === maxRecords
     if (fetched.records.length === 0 && fetched.next === running.next) return 0
     const batch: Entry[] = []
