@@ -3,6 +3,8 @@ import { createFeatureStep } from '../processors/feature-step.ts'
 import { createAdmission } from '../processors/features/admission.ts'
 import { compileFeatures, type FeatureSet } from '../processors/features/compile.ts'
 import type { FeatureDeclaration } from '../processors/features/declare.ts'
+import { createInferStep } from '../processors/infer-step.ts'
+import { INFERRED, inferredCodec, MODEL_RECORD } from '../processors/inference.ts'
 import { createLearnStep } from '../processors/learn-step.ts'
 import type { OnlineModelSpec } from '../processors/learners/online-model.ts'
 import { EXAMPLE, exampleCodec, MODEL, modelUpdateCodec, SERVED, servedScoreCodec } from '../processors/model-update.ts'
@@ -12,11 +14,19 @@ import { createScoreStep, type Labelled, type Scored } from '../processors/score
 import type { BodyCodec } from '../processors/step.ts'
 import { RheoError } from '../schemas/errors.ts'
 import type { EventSchema } from '../schemas/event-schema.ts'
-import { type CatalogueTopic, dlqTopic, lateTopic, sideTopicRetentionMs, topicName } from '../schemas/topics.ts'
+import {
+  type CatalogueTopic,
+  dlqTopic,
+  lateTopic,
+  modelTopic,
+  sideTopicRetentionMs,
+  topicName,
+} from '../schemas/topics.ts'
 import { createEventCodec } from '../streams/codec/event-codec.ts'
 import { createInputCodec } from '../streams/codec/input-codec.ts'
 import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { TopicSpec } from '../streams/event-log/event-log.ts'
+import type { ModelHost } from '../streams/model-host.ts'
 import type { Source, Stage, Topology } from '../streams/topology.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -60,6 +70,11 @@ export interface ScenarioDeclaration {
   readonly outcomes: { readonly topic: CatalogueTopic; event(labelled: Labelled, scenario: Scenario): object }
 }
 
+/** Who runs the models of a scenario, one host per task. */
+export interface ModelHosts {
+  hostOf(task: number): ModelHost
+}
+
 /** A scenario, checked and compiled. */
 export interface Scenario extends ScenarioDeclaration {
   readonly featureSet: FeatureSet
@@ -67,10 +82,14 @@ export interface Scenario extends ScenarioDeclaration {
   readonly armNames: readonly string[]
   /** Event times further ahead of the clock than this are refused. */
   readonly maxFutureMs: number
-  /** @param reactionMs event time between two model updates at most; a replay gives its slice. Default 1 s. */
-  topology(partitions: number, reactionMs?: number, registry?: SchemaRegistry): Topology
+  /**
+   * With `models` the topology has a stage for them before scoring, and reads the scenario's model records.
+   *
+   * @param reactionMs event time between two model updates at most; a replay gives its slice. Default 1 s. */
+  topology(partitions: number, reactionMs?: number, registry?: SchemaRegistry, models?: ModelHosts): Topology
 }
 
+const INFER = 'infer'
 const SCORE = 'score'
 const LEARN = 'learn'
 const REACTION_MS = 1_000
@@ -101,8 +120,8 @@ export function defineScenario(declaration: ScenarioDeclaration): Scenario {
     ruleSet: compileRules(declaration.rules ?? [], featureSet.names),
     armNames: declaration.arms.map(({ name }) => name),
     maxFutureMs: MAX_FUTURE_MS,
-    topology: (partitions, reactionMs = REACTION_MS, registry = createLocalRegistry()) =>
-      compileTopology(scenario, partitions, reactionMs, registry),
+    topology: (partitions, reactionMs = REACTION_MS, registry = createLocalRegistry(), models) =>
+      compileTopology(scenario, partitions, reactionMs, registry, models ?? null),
   }
   return scenario
 }
@@ -112,8 +131,10 @@ function compileTopology(
   partitions: number,
   reactionMs: number,
   registry: SchemaRegistry,
+  models: ModelHosts | null,
 ): Topology {
   const { name, event, label, featureSet } = scenario
+  const scoredBy = models === null ? SCORE : INFER
   const stageTopic = (stage: string): string => topicName(name, `stage-${stage}`)
   const keys = featureSet.entities.map(({ keyField }) => keyField)
   const eventCodec = bodyCodec(event.topic.schema, registry)
@@ -123,7 +144,7 @@ function compileTopology(
       name: plan.keyField,
       topic: stageTopic(plan.keyField),
       tasks: 'every',
-      next: [...laterKeys, SCORE],
+      next: [...laterKeys, scoredBy],
       create: () => {
         const control = {
           idWindowMs: parseDurationMs(scenario.duplicatesWithin),
@@ -137,7 +158,7 @@ function compileTopology(
           idField: event.id,
           admission,
           laterKeys,
-          scoreStage: SCORE,
+          scoreStage: scoredBy,
         })
       },
     }
@@ -192,7 +213,23 @@ function compileTopology(
         publishEvery: { examples: 256, ms: reactionMs },
       }) as ReturnType<Stage['create']>,
   }
-  const stages = [...entityStages, scoring, learning] as Stage[]
+  const inference: Stage[] =
+    models === null
+      ? []
+      : [
+          {
+            name: INFER,
+            topic: stageTopic(INFER),
+            tasks: 'every',
+            next: [SCORE],
+            create: () =>
+              createInferStep({ features: featureSet, mainKind: event.kind, scoreStage: SCORE }) as ReturnType<
+                Stage['create']
+              >,
+            models: (task) => models.hostOf(task),
+          },
+        ]
+  const stages = [...entityStages, ...inference, scoring, learning] as Stage[]
   const firstKey = keys[0]!
   const sources: Source[] = [
     source(event.kind, event.topic, event.time, 'advances', registry, (body, tMs, emit) =>
@@ -202,19 +239,29 @@ function compileTopology(
       emit.feedback(SCORE, label.kind, String((body as Fields)[event.id]), tMs, body),
     ),
   ]
+  const records = modelTopic(name)
+  if (models !== null) {
+    sources.push(
+      source(MODEL_RECORD, records, 'eventTime', 'ignored', registry, (body, tMs, emit) =>
+        emit.broadcast(INFER, MODEL_RECORD, tMs, body),
+      ),
+    )
+  }
   const outputs = [scenario.scores.topic, scenario.outcomes.topic].map((topic) => ({
     short: topic.short,
     topic: topic.name,
     codec: createEventCodec<object>(topic.schema as EventSchema<object>, registry),
     type: `rheo.${name}.${topic.schema.name}`,
   }))
-  const topics = catalogueTopics(scenario, stages, partitions)
+  const topics = catalogueTopics(scenario, models === null ? [] : [records], stages, partitions)
   const bodies = new Map([
     [event.kind, eventCodec],
     [label.kind, jsonCodec],
     [EXAMPLE, exampleCodec],
     [SERVED, servedScoreCodec],
     [MODEL, modelUpdateCodec],
+    [MODEL_RECORD, bodyCodec(records.schema, registry)],
+    [INFERRED, inferredCodec(eventCodec)],
   ])
   const { after, allowance } = scenario.idle ?? IDLE
   const idleness = { afterMs: parseDurationMs(after), allowanceMs: parseDurationMs(allowance) }
@@ -243,8 +290,14 @@ function source(
   }
 }
 
-function catalogueTopics(scenario: Scenario, stages: readonly Stage[], partitions: number): TopicSpec[] {
-  const user = [scenario.event.topic, scenario.label.topic, scenario.scores.topic, scenario.outcomes.topic]
+function catalogueTopics(
+  scenario: Scenario,
+  records: readonly CatalogueTopic[],
+  stages: readonly Stage[],
+  partitions: number,
+): TopicSpec[] {
+  const inputs = [scenario.event.topic, scenario.label.topic, ...records]
+  const user = [...inputs, scenario.scores.topic, scenario.outcomes.topic]
   const specs: TopicSpec[] = user.map(({ name, cleanup, retentionMs, maxRecordBytes }) => ({
     name,
     partitions,
@@ -252,7 +305,7 @@ function catalogueTopics(scenario: Scenario, stages: readonly Stage[], partition
     retentionMs,
     maxRecordBytes,
   }))
-  for (const { name, maxRecordBytes } of [scenario.event.topic, scenario.label.topic]) {
+  for (const { name, maxRecordBytes } of inputs) {
     const side = {
       partitions,
       cleanup: 'delete',

@@ -3,6 +3,7 @@ import { labelSchema } from './generated/fraud/label.ts'
 import { outcomeSchema } from './generated/fraud/outcome.ts'
 import { paymentSchema } from './generated/fraud/payment.ts'
 import { scoreSchema } from './generated/fraud/score.ts'
+import { modelRecordSchema } from './generated/models/model-record.ts'
 
 /** A topic that users see: what flows on it, how long it stays, and who may append to it. */
 export interface CatalogueTopic {
@@ -39,6 +40,7 @@ export const topics: readonly CatalogueTopic[] = [
   input('fraud', 'labels', labelSchema, 'paymentId'),
   output('fraud', 'scores', scoreSchema, 'paymentId'),
   output('fraud', 'outcomes', outcomeSchema, 'paymentId'),
+  modelTopic('fraud'),
 ]
 
 /** How long dead letters and late records stay: long enough to notice, mend and retry. */
@@ -57,6 +59,11 @@ export function dlqTopic(name: string): string {
 /** Where records of `name` go that came after the grace period. */
 export function lateTopic(name: string): string {
   return `${name}.late`
+}
+
+/** Where a scenario's model records stand; `rheo model add` appends them. */
+export function modelTopic(scenario: string): CatalogueTopic {
+  return output(scenario, 'models', modelRecordSchema, 'name')
 }
 
 /** The catalogue's topic of a scenario by its short name; undefined when there is none. */

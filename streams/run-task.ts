@@ -4,6 +4,7 @@ import type { Appends, EventLog, Position, TaskWriter } from './event-log/event-
 import { fetchOwn } from './fetch-own.ts'
 import { Intake } from './intake.ts'
 import { KeyedState } from './keyed-state.ts'
+import { askModels, type ModelHost } from './model-host.ts'
 import { type Counts, Outbox } from './outbox.ts'
 import { unpack } from './packing.ts'
 import { recoveryPoint } from './recovery-point.ts'
@@ -44,6 +45,7 @@ interface RunningStage {
   readonly timers: Timers
   readonly watermarks: Watermarks
   readonly outbox: Outbox
+  readonly models: ModelHost | null
   /** The next offset to fetch. */
   next: bigint
   /** The last fetch came back full: there may be more. */
@@ -56,7 +58,8 @@ interface RunningStage {
  * One task: one partition number across all stages of a topology. The way of a record:
  *
  *   take a bounded batch → decode each record once → advance the watermark, find due timers
- *   → load the state of the batch's keys → fold → one commit → (later) flush state with its position, in parts (checkpoint.ts)
+ *   → load the state of the batch's keys → ask models about the whole batch (model-host.ts) → fold → one commit
+ *   → (later) flush state with its position, in parts (checkpoint.ts)
  *
  * After a crash the state store stands at R and the log at C ≥ R: `recover` folds (R, C] again and emits nothing.
  */
@@ -230,6 +233,7 @@ export class Task {
     }
     running.next = until !== null && fetched.next > until ? until : fetched.next
     if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch, running))
+    if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, running.models, batch)
     const fold = (entry: Entry): void => {
       running.key = entry.key
       step.fold(entry, keyed !== null && entry.key !== '' ? keyed.use(entry.key) : undefined, outbox)
@@ -370,6 +374,7 @@ export class Task {
         (key, atMs) => timers.set(key, atMs),
         () => running.keyed?.forget(running.key),
       ),
+      models: stage.models?.(this.number) ?? null,
       next: 0n,
       full: false,
       key: '',

@@ -2,6 +2,7 @@ import type { Emit, Step } from '../processors/step.ts'
 import type { EventCodec } from './codec/event-codec.ts'
 import type { InputCodec } from './codec/input-codec.ts'
 import type { TopicSpec } from './event-log/event-log.ts'
+import type { ModelHost } from './model-host.ts'
 import type { BodyCodecs } from './packing.ts'
 import type { Idleness } from './ticks.ts'
 
@@ -32,6 +33,8 @@ export interface Stage {
   /** Stages that its entries go on to; a later stage takes its watermark from all that name it. */
   readonly next: readonly string[]
   create(task: number): Step
+  /** Who answers the step's questions; only where the step asks any. */
+  models?(task: number): ModelHost
 }
 
 /** A topic that the topology appends events to. */

@@ -6,12 +6,13 @@ import { labelSchema } from '../../schemas/generated/fraud/label.ts'
 import { outcomeSchema } from '../../schemas/generated/fraud/outcome.ts'
 import { paymentSchema } from '../../schemas/generated/fraud/payment.ts'
 import { scoreSchema } from '../../schemas/generated/fraud/score.ts'
+import { modelRecordSchema } from '../../schemas/generated/models/model-record.ts'
 import { registerSchemas } from '../../schemas/registration.ts'
 import { isRejection } from '../../schemas/rejection.ts'
 import { topics } from '../../schemas/topics.ts'
 import { createEventCodec } from '../../streams/codec/event-codec.ts'
 import { createLocalRegistry } from '../../streams/codec/schema-registry.ts'
-import { exampleLabel, exampleOutcome, examplePayment, exampleScore } from './example-events.ts'
+import { exampleLabel, exampleModelRecord, exampleOutcome, examplePayment, exampleScore } from './example-events.ts'
 
 const registry = createLocalRegistry()
 const schemas = topics.map((topic) => topic.schema as EventSchema<object>)
@@ -20,6 +21,7 @@ const examples = new Map<EventSchema, object>([
   [labelSchema, exampleLabel],
   [scoreSchema, exampleScore],
   [outcomeSchema, exampleOutcome],
+  [modelRecordSchema, exampleModelRecord],
 ])
 
 /** Beyond 2^52 the reading side is not exact; events from outside are refused there. */

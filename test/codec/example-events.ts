@@ -2,6 +2,7 @@ import type { Label } from '../../schemas/generated/fraud/label.ts'
 import type { Outcome } from '../../schemas/generated/fraud/outcome.ts'
 import type { Payment } from '../../schemas/generated/fraud/payment.ts'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
+import type { ModelRecord } from '../../schemas/generated/models/model-record.ts'
 
 export const examplePayment: Payment = {
   paymentId: 'p-1029384',
@@ -70,4 +71,13 @@ export const exampleOutcome: Outcome = {
   ruleHits: ['device-farm'],
   modelVersion: 48_211,
   challengers: { frozen: { probability: 0.031, threshold: 0.02 } },
+}
+
+export const exampleModelRecord: ModelRecord = {
+  name: 'trees',
+  version: '3',
+  sha256: '9f'.repeat(32),
+  action: 'serve',
+  eventTime: 1_522_540_800_000,
+  manifest: '{"name":"trees"}',
 }
