@@ -22,6 +22,17 @@ export interface Entry {
   readonly body: unknown
   /** float64 [features of the scenario]: what earlier stages have computed; NaN = not computed or missing. */
   readonly features: Float64Array | null
+  /** Whence it came, in processing time: steps pass it on unseen, for no result may depend on it. Absent in replays. */
+  readonly origin?: Origin | null
+}
+
+/** The way of a source record so far, in processing time. */
+export interface Origin {
+  /** The record's timestamp, milliseconds since 1970. */
+  readonly arrivedMs: number
+  /** W3C trace context of the record's headers. */
+  readonly traceparent: string | null
+  readonly hops: readonly { readonly stage: string; readonly takenMs: number }[]
 }
 
 export const FEEDBACK = -1
@@ -59,6 +70,8 @@ export interface KeyedTable<S> {
   decode(bytes: Uint8Array, key: string): S
   /** Event time from which on this state means the same as a fresh one; null: never. */
   expiresAtMs(state: S): number | null
+  /** What others may read of this state by name, in a store that shows it (`docs/state-in-redis.md`). Changes nothing. */
+  describe?(state: S, key: string): readonly (readonly [name: string, value: number])[]
 }
 
 /** State that a task holds whole (model weights, thresholds), stored in pages so that a flush writes only what changed. */

@@ -2,6 +2,7 @@
 export type ErrorCode =
   | 'FENCED' // another process took this task over
   | 'LOG_UNAVAILABLE' // the event log does not answer, or its file is locked by another process
+  | 'AUTH_FAILED' // a server refused the user, the password or the certificate
   | 'STATE_UNAVAILABLE' // the state store does not answer
   | 'STORAGE_FULL' // no space left where the log or the state lives
   | 'STORAGE_CORRUPT' // a file of the log or the state store cannot be read

@@ -160,7 +160,14 @@ export class KeyedState<S> {
 
   #put(key: string): StatePut {
     const state = this.peek(key)!
-    return { table: this.#name, key, value: this.#table.encode(state), expiresAtMs: this.#table.expiresAtMs(state) }
+    const put = {
+      table: this.#name,
+      key,
+      value: this.#table.encode(state),
+      expiresAtMs: this.#table.expiresAtMs(state),
+    }
+    if (this.#store?.publishesFeatures !== true || this.#table.describe === undefined) return put
+    return { ...put, features: this.#table.describe(state, key) }
   }
 
   #sweep(watermarkMs: number): void {

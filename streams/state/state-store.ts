@@ -16,6 +16,8 @@ export interface StateStore {
 export interface TaskState {
   /** Per topic, the next offset that is not yet in the stored state. Empty for a new task. */
   readonly positions: ReadonlyMap<string, bigint>
+  /** Set where the store keeps the readable features of entities, too: puts should name them. */
+  readonly publishesFeatures?: true
   /** One round trip; undefined where the key has no state. The order of the answer is that of `keys`. */
   load(table: string, keys: readonly string[]): MaybePromise<readonly (Uint8Array | undefined)[]>
   /** Every key of a table, in no particular order: for tables that a task holds whole (model weights, timers). */
@@ -36,7 +38,12 @@ export interface StatePut {
   readonly value: Uint8Array
   /** Event time from which on the state means the same as no state, and may be dropped. null: never. */
   readonly expiresAtMs: number | null
+  /** What others may read of this state, as of the put: replaces what they could read before. */
+  readonly features?: ReadableFeatures
 }
+
+/** Names and values; NaN where there is none. */
+export type ReadableFeatures = readonly (readonly [name: string, value: number])[]
 
 /** Deletes are applied first, then puts. */
 export interface StatePart {

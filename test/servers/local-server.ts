@@ -1,0 +1,67 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+const folder = process.env['RHEO_SERVERS_DIR'] ?? join(root, '.servers')
+
+/** A server of one test's own, which it may break: another port is another instance, with data of its own. */
+export interface LocalServer {
+  readonly port: number
+  /** Ends the process at once, as kill -9 does. */
+  kill(): void
+  /** Holds the process up (it answers nothing), and lets it go on. */
+  pause(): void
+  resume(): void
+  /** Starts it again with its data, after `kill`. */
+  start(): void
+  /** Stops it and removes its data. */
+  remove(): void
+}
+
+/** Starts one of `deploy/local/start.sh`'s servers on a free port. `settings` are that script's variables. */
+export async function startLocalServer(
+  service: string,
+  portVariable: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<LocalServer> {
+  const port = await freePort()
+  const env = { ...process.env, ...settings, [portVariable]: String(port) }
+  const instance = `${service}-${port}`
+  const start = () => {
+    const { status, stderr } = spawnSync(join(root, 'deploy/local/start.sh'), [service], { env, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${service} did not start: ${stderr}`)
+  }
+  const signal = (name: NodeJS.Signals) => {
+    const [pid] = readFileSync(join(folder, instance, 'pid'), 'utf8').split(' ')
+    process.kill(Number(pid), name)
+  }
+  start()
+  return {
+    port,
+    start,
+    kill: () => signal('SIGKILL'),
+    pause: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
+    remove: () => execFileSync(join(root, 'deploy/local/stop.sh'), ['--wipe', instance], { stdio: 'ignore' }),
+  }
+}
+
+export function certificate(name: 'ca.pem' | 'client.crt' | 'client.key'): string {
+  return readFileSync(join(folder, 'tls', name), 'utf8')
+}
+
+/** A port that nobody listens on, below those that the system gives away itself. */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 10_000 + Math.floor(Math.random() * 6_000)
+    const isFree = await new Promise<boolean>((done) => {
+      const server = createServer()
+      server.once('error', () => done(false))
+      server.listen(port, '127.0.0.1', () => server.close(() => done(true)))
+    })
+    if (isFree) return port
+  }
+  throw new Error('no free port was found')
+}
