@@ -1,5 +1,7 @@
+import type { Origin } from '../processors/step.ts'
 import type { EventCodec } from './codec/event-codec.ts'
 import type { Headers, LazyBytes, NewRecord } from './event-log/event-log.ts'
+import { latencyPerStage } from './origin.ts'
 
 /** An output event that is made, and becomes bytes, only where somebody needs it. */
 export class EventValue implements LazyBytes {
@@ -33,9 +35,15 @@ export interface OutputHeaders {
   readonly scenario: string
   /** CloudEvents type, e.g. `rheo.fraud.score`. */
   readonly type: string
+  /** null in replays: there is no processing time to speak of. */
+  readonly origin: Origin | null
 }
 
-/** A record of an output topic: CloudEvents 1.0 in binary mode. Its headers are made when an adapter asks for them. */
+/**
+ * A record of an output topic: CloudEvents 1.0 in binary mode. Its headers are made when an adapter asks for them. Live,
+ * they also hold what belongs to processing time, so that the payload stays a pure function of the log: `traceparent` of
+ * the source record, `rheo_arrived` and `rheo_emitted` (ISO 8601), `rheo_latency_ms` per stage.
+ */
 export function outputRecord(
   value: EventValue,
   key: string,
@@ -73,6 +81,17 @@ class OutputRecord implements NewRecord {
       ce_type: this.#about.type,
       ce_time: new Date(this.#eventTimeMs).toISOString(),
       'content-type': 'application/vnd.confluent.avro',
+      ...processingFacts(this.#about.origin, this.timestampMs),
     }
   }
+}
+
+function processingFacts(origin: Origin | null, emittedMs: number): Headers {
+  if (origin === null) return {}
+  const facts = {
+    rheo_arrived: new Date(origin.arrivedMs).toISOString(),
+    rheo_emitted: new Date(emittedMs).toISOString(),
+    rheo_latency_ms: latencyPerStage(origin),
+  }
+  return origin.traceparent === null ? facts : { ...facts, traceparent: origin.traceparent }
 }

@@ -1,6 +1,8 @@
+import type { Origin } from '../processors/step.ts'
 import { type Rejection, reject } from '../schemas/rejection.ts'
 import { toDeadLetter } from './dead-letter.ts'
 import type { EventLog, LogRecord, Position } from './event-log/event-log.ts'
+import { headerText } from './event-log/headers.ts'
 import type { Outbox } from './outbox.ts'
 import type { Source, Topology } from './topology.ts'
 
@@ -29,8 +31,12 @@ export class Intake {
   readonly #partition: number
   readonly #log: EventLog
   readonly #readers: readonly Reader[]
+  readonly #traces: boolean
+  #origin: Origin = { arrivedMs: Number.NaN, traceparent: null, hops: [] }
 
-  constructor(topology: Topology, partition: number, log: EventLog) {
+  /** @param traces whether entries are told whence they came (`Origin`). */
+  constructor(topology: Topology, partition: number, log: EventLog, traces: boolean) {
+    this.#traces = traces
     this.#topology = topology
     this.#partition = partition
     this.#log = log
@@ -100,7 +106,7 @@ export class Intake {
     if ('kind' in decoded && decoded.kind === 'rejected')
       return this.#reject(source, record, decoded as Rejection, outbox)
     if ('kind' in decoded && decoded.kind === 'deleted') {
-      outbox.counts.deleted++
+      count(outbox, 'deleted', source)
       return
     }
     const event = decoded as object
@@ -114,15 +120,31 @@ export class Intake {
       this.behindMs = Math.max(0, record.timestampMs - eventTimeMs)
     }
     outbox.watermarkMs = this.watermarkMs
+    if (this.#traces) outbox.origin = this.#originOf(record)
     source.route(event, eventTimeMs, outbox)
     outbox.announce()
   }
 
+  #originOf({ timestampMs, headers }: LogRecord): Origin {
+    const traceparent = headerText(headers, 'traceparent') ?? null
+    const last = this.#origin
+    if (last.arrivedMs !== timestampMs || last.traceparent !== traceparent)
+      this.#origin = { arrivedMs: timestampMs, traceparent, hops: [] }
+    return this.#origin
+  }
+
   #reject(source: Source, record: LogRecord, rejection: Rejection, outbox: Outbox): void {
-    outbox.counts.rejected++
+    count(outbox, 'rejected', source)
     const letter = toDeadLetter(record, source.topic, this.#partition, rejection, 'intake')
     outbox.record(source.dlqTopic, this.#partition, letter)
   }
+}
+
+/** In all, and by the kind of event. */
+function count({ counts }: Outbox, what: 'deleted' | 'rejected', { kind }: Source): void {
+  counts[what]++
+  const ofKind = `${what}.${kind}`
+  counts[ofKind] = (counts[ofKind] ?? 0) + 1
 }
 
 const FETCH_BYTES = 8 * 1_048_576

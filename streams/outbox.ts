@@ -1,4 +1,4 @@
-import { type Emit, type Entry, FEEDBACK, WATERMARK } from '../processors/step.ts'
+import { type Emit, type Entry, FEEDBACK, type Origin, WATERMARK } from '../processors/step.ts'
 import type { Appends, NewRecord } from './event-log/event-log.ts'
 import { EventValue, outputRecord } from './event-value.ts'
 import { Block } from './packing.ts'
@@ -33,6 +33,8 @@ export interface Counts {
  */
 export class Outbox implements Emit {
   watermarkMs = Number.NEGATIVE_INFINITY
+  /** Of the entry or record being folded. */
+  origin: Origin | null = null
   counts: Counts
   readonly #channel: number
   readonly #topology: Topology
@@ -85,16 +87,17 @@ export class Outbox implements Emit {
     const partition = partitionOf(key, edge.boxes.length)
     const watermarkMs = this.watermarkMs
     if (edge.announcedMs !== null) edge.announcedMs[partition] = watermarkMs
-    edge.boxes[partition]!.push({ kind, key, eventTimeMs, watermarkMs, channel: this.#channel, body, features })
+    const { origin } = this
+    edge.boxes[partition]!.push({ kind, key, eventTimeMs, watermarkMs, channel: this.#channel, body, features, origin })
   }
 
   feedback(stage: string, kind: string, key: string, eventTimeMs: number, body: unknown): void {
     const edge = this.#edge(stage)
-    edge.boxes[partitionOf(key, edge.boxes.length)]!.push(feedbackEntry(kind, key, eventTimeMs, body))
+    edge.boxes[partitionOf(key, edge.boxes.length)]!.push(feedbackEntry(kind, key, eventTimeMs, body, this.origin))
   }
 
   broadcast(stage: string, kind: string, eventTimeMs: number, body: unknown): void {
-    for (const box of this.#edge(stage).boxes) box.push(feedbackEntry(kind, '', eventTimeMs, body))
+    for (const box of this.#edge(stage).boxes) box.push(feedbackEntry(kind, '', eventTimeMs, body, null))
   }
 
   output(short: string, key: string, eventTimeMs: number, event: () => object): void {
@@ -102,7 +105,7 @@ export class Outbox implements Emit {
     if (output === undefined) throw new Error(`the topology has no output topic "${short}"`)
     this.counts[short] = (this.counts[short] ?? 0) + 1
     const partition = partitionOf(key, this.#topology.partitions)
-    const about = { scenario: this.#topology.scenario, type: output.type }
+    const about = { scenario: this.#topology.scenario, type: output.type, origin: this.origin }
     const value = new EventValue(event, output.codec)
     this.record(output.topic, partition, outputRecord(value, key, eventTimeMs, this.#clock(), about))
   }
@@ -157,6 +160,7 @@ export class Outbox implements Emit {
           channel,
           body: null,
           features: null,
+          origin: null,
         })
       }
     }
@@ -227,8 +231,9 @@ export class Outbox implements Emit {
   }
 }
 
-function feedbackEntry(kind: string, key: string, eventTimeMs: number, body: unknown): Entry {
-  return { kind, key, eventTimeMs, watermarkMs: Number.NEGATIVE_INFINITY, channel: FEEDBACK, body, features: null }
+function feedbackEntry(kind: string, key: string, eventTimeMs: number, body: unknown, origin: Origin | null): Entry {
+  const watermarkMs = Number.NEGATIVE_INFINITY
+  return { kind, key, eventTimeMs, watermarkMs, channel: FEEDBACK, body, features: null, origin }
 }
 
 function isLarge(entry: Entry): boolean {

@@ -1,17 +1,18 @@
 import { ByteReader, ByteWriter } from '../processors/byte-buffer.ts'
-import { type BodyCodec, type Entry, FEEDBACK, WATERMARK } from '../processors/step.ts'
+import { type BodyCodec, type Entry, FEEDBACK, type Origin, WATERMARK } from '../processors/step.ts'
 import type { LazyBytes } from './event-log/event-log.ts'
 
 /** The kinds that flow through a topology. */
 export type BodyCodecs = ReadonlyMap<string, BodyCodec>
 
-const VERSION = 1
+const VERSION = 2
 
 /**
  * A block: all entries that one commit sends to one partition of a stage's topic, as one record. It becomes bytes
  * only where an adapter stores or sends it; within a process on the memory log the entries pass as they are.
  *
- * Bytes: version, count, then per entry kind, key, event time, watermark, channel + 1, body, features (0: none, else length + 1).
+ * Bytes: version, origins, count, then per entry kind, key, event time, watermark, channel + 1, body, features (0: none,
+ * else length + 1), origin (0: none, else its number + 1).
  */
 export class Block implements LazyBytes {
   readonly entries: readonly Entry[]
@@ -25,6 +26,7 @@ export class Block implements LazyBytes {
   bytes(): Uint8Array {
     const writer = new ByteWriter(64 + this.entries.length * 256)
     writer.byte(VERSION)
+    const origins = writeOrigins(writer, this.entries)
     writer.varint(this.entries.length)
     for (const entry of this.entries) {
       writer.text(entry.kind)
@@ -38,6 +40,7 @@ export class Block implements LazyBytes {
         writer.varint(1)
         writer.float64s(entry.features)
       }
+      writer.varint(entry.origin == null ? 0 : origins.get(entry.origin)! + 1)
     }
     return writer.take()
   }
@@ -49,7 +52,8 @@ export function unpack(value: Uint8Array | LazyBytes | null, codecs: BodyCodecs)
   if (value === null) return []
   const reader = new ByteReader(value instanceof Uint8Array ? value : value.bytes())
   const version = reader.byte()
-  if (version !== VERSION) throw new Error(`block version ${version} was written by a newer Rheo; upgrade to read it`)
+  if (version !== VERSION) throw new Error(`block version ${version} was written by another version of Rheo`)
+  const origins = readOrigins(reader)
   const entries: Entry[] = []
   for (let left = reader.varint(); left > 0; left--) {
     const kind = reader.text()
@@ -59,9 +63,44 @@ export function unpack(value: Uint8Array | LazyBytes | null, codecs: BodyCodecs)
     const channel = reader.varint() - 1
     const body = kind === WATERMARK ? null : codecOf(codecs, kind).decode(reader.blob())
     const features = reader.varint() === 0 ? null : reader.float64s()
-    entries.push({ kind, key, eventTimeMs, watermarkMs, channel, body, features })
+    const origin = origins[reader.varint() - 1] ?? null
+    entries.push({ kind, key, eventTimeMs, watermarkMs, channel, body, features, origin })
   }
   return entries
+}
+
+/** Each origin once: entries that came together share one. */
+function writeOrigins(writer: ByteWriter, entries: readonly Entry[]): ReadonlyMap<Origin, number> {
+  const origins = new Map<Origin, number>()
+  let last: Origin | null | undefined = null
+  for (const { origin } of entries) {
+    if (origin === last) continue
+    last = origin
+    if (origin != null && !origins.has(origin)) origins.set(origin, origins.size)
+  }
+  writer.varint(origins.size)
+  for (const { arrivedMs, traceparent, hops } of origins.keys()) {
+    writer.float64(arrivedMs)
+    writer.text(traceparent ?? '')
+    writer.varint(hops.length)
+    for (const { stage, takenMs } of hops) {
+      writer.text(stage)
+      writer.float64(takenMs)
+    }
+  }
+  return origins
+}
+
+function readOrigins(reader: ByteReader): Origin[] {
+  const origins: Origin[] = []
+  for (let left = reader.varint(); left > 0; left--) {
+    const arrivedMs = reader.float64()
+    const traceparent = reader.text()
+    const hops: { stage: string; takenMs: number }[] = []
+    for (let more = reader.varint(); more > 0; more--) hops.push({ stage: reader.text(), takenMs: reader.float64() })
+    origins.push({ arrivedMs, traceparent: traceparent === '' ? null : traceparent, hops })
+  }
+  return origins
 }
 
 function codecOf(codecs: BodyCodecs, kind: string): BodyCodec {

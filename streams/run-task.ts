@@ -5,6 +5,7 @@ import { fetchOwn } from './fetch-own.ts'
 import { Intake } from './intake.ts'
 import { KeyedState } from './keyed-state.ts'
 import { askModels, type ModelHost } from './model-host.ts'
+import { OriginTrail } from './origin.ts'
 import { type Counts, Outbox } from './outbox.ts'
 import { unpack } from './packing.ts'
 import { recoveryPoint } from './recovery-point.ts'
@@ -45,6 +46,7 @@ interface RunningStage {
   readonly timers: Timers
   readonly watermarks: Watermarks
   readonly outbox: Outbox
+  readonly trail: OriginTrail
   readonly models: ModelHost | null
   /** The next offset to fetch. */
   next: bigint
@@ -110,7 +112,7 @@ export class Task {
     this.#writer = writer
     this.#state = state
     this.#options = options
-    this.#intake = new Intake(topology, number, log)
+    this.#intake = new Intake(topology, number, log, options.pending === null)
     const noTimers = (): never => {
       throw new Error('the intake has no keys, so no timers')
     }
@@ -220,12 +222,13 @@ export class Task {
   }
 
   async #foldStage(running: RunningStage, until: bigint | null): Promise<number> {
-    const { stage, step, keyed, watermarks, timers, outbox } = running
+    const { stage, step, keyed, watermarks, timers, outbox, trail } = running
     const maxRecords = Math.min(this.#options.batchRecords, FETCH_BLOCKS)
     const limits = { maxRecords, maxBytes: NO_LIMIT }
     const fetched = await fetchOwn(this.#log, stage.topic, this.number, running.next, limits)
     running.full = fetched.records.length === maxRecords
     if (fetched.records.length === 0 && fetched.next === running.next) return 0
+    const takenMs = this.#options.clock()
     const batch: Entry[] = []
     for (const record of fetched.records) {
       if (until !== null && record.offset >= until) break
@@ -236,6 +239,7 @@ export class Task {
     if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, running.models, batch)
     const fold = (entry: Entry): void => {
       running.key = entry.key
+      outbox.origin = trail.after(entry.origin ?? null, takenMs)
       step.fold(entry, keyed !== null && entry.key !== '' ? keyed.use(entry.key) : undefined, outbox)
     }
     for (const entry of batch) {
@@ -368,6 +372,7 @@ export class Task {
       keyed,
       timers,
       watermarks: new Watermarks(upstreamChannels(this.#topology, stage.name)),
+      trail: new OriginTrail(stage.name),
       outbox: this.#outbox(
         this.#topology.stages.indexOf(stage) + 1,
         stage.next,
@@ -439,5 +444,6 @@ function timerEntry(key: string, atMs: number): Entry {
     channel: FEEDBACK,
     body: null,
     features: null,
+    origin: null,
   }
 }

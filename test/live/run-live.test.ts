@@ -111,6 +111,22 @@ describe('runLive', () => {
     expect((await store.acquire('fraud-0')).positions.get(stage)).toBe((await log.bounds(stage, 0)).end)
   })
 
+  it('tells in headers, not in the payload, when a payment arrived, how long each stage took, and its trace', async () => {
+    const { payment } = stream[0]!
+    const value = payments!.codec.encode(payment)
+    const headers = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }
+    const record = { key: Buffer.from(payment.customerId), value, timestampMs: NOW_MS - 7, headers }
+    await log.append([{ topic: payments!.topic, partition: 0, records: [record] }])
+    await runUntil(1)
+    const { records } = await log.fetch(fraud.scores.topic.name, 0, 0n, { maxRecords: 1, maxBytes: 1e6 })
+    expect(records[0]!.headers).toMatchObject({
+      ...headers,
+      rheo_arrived: new Date(NOW_MS - 7).toISOString(),
+      rheo_emitted: new Date(NOW_MS).toISOString(),
+      rheo_latency_ms: 'customerId=7, terminalId=0, deviceId=0, score=0',
+    })
+  })
+
   it('ends although others keep appending', async () => {
     let nowMs = NOW_MS
     let appended = 1
