@@ -6,6 +6,7 @@ import type { Evaluation, RuleFigures } from '../scenarios/report/report-data.ts
 import { plainSummary } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { pairInputs, type ReplayFlags } from './commands/replay.ts'
+import { openLog, placeOf } from './embedded-store.ts'
 import { exitCodes } from './exit-codes.ts'
 import { createProgressBar } from './progress-bar.ts'
 import { scenarioOf } from './scenario-argument.ts'
@@ -32,20 +33,31 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
       hint: 'Leave out --demo, or --input and --state.',
     })
   }
+  const isFromLog = flags.from !== undefined || flags.to !== undefined
+  if (isFromLog && (isDemo || inputs.length > 0)) {
+    throw new RheoError('USAGE', '--from and --to read a log, not files or a stream', {
+      hint: 'Leave them out, or --input, --map and --demo. --evaluate-from and --until cut files.',
+    })
+  }
   const { settings } = readSettings({ slice: flags.slice ?? (isDemo ? DEMO_SLICE : undefined) })
   if (isDemo) rmSync(DEMO_DIRECTORY, { recursive: true, force: true })
-  const stateDir = isDemo ? DEMO_DIRECTORY : (flags.state ?? null)
+  const stateDir = isDemo ? DEMO_DIRECTORY : isFromLog ? null : (flags.state ?? null)
   const output = flags.output ?? null
   const report = flags.report ?? (isDemo ? join(DEMO_DIRECTORY, 'report.html') : null)
   const bar = createProgressBar('records')
   const payments = flags.payments ?? (isDemo ? DEMO_PAYMENTS : DEFAULT_PAYMENTS)
-  const isGenerated = inputs.length === 0
+  const isGenerated = inputs.length === 0 && !isFromLog
+  const place = placeOf({ scenario: name, ...(flags.state === undefined ? {} : { state: flags.state }) })
+  const source = isFromLog ? await openLog(place) : null
   if (isDemo) note(`Replaying about ${grouped(payments)} payments of a world whose fraud keeps changing …`)
   let summary: ReplaySummary
   try {
     summary = await replayScenario({
       scenario,
       inputs,
+      ...(source === null
+        ? {}
+        : { logRange: { log: source, name: place.directory, fromMs: flags.from ?? null, toMs: flags.to ?? null } }),
       stream: {
         payments,
         days: flags.days,
@@ -71,9 +83,11 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
     })
   } finally {
     bar.end()
+    await source?.close()
   }
   if (!summary.flow.balanced) process.exitCode = exitCodes.failed
-  if (flags.json) return printJson({ scenario: name, output, report, state: stateDir, ...summary })
+  const log = source === null ? null : place.directory
+  if (flags.json) return printJson({ scenario: name, output, report, state: stateDir, log, ...summary })
   printSummary(summary, output, report, stateDir)
 }
 
@@ -118,8 +132,9 @@ function printSummary(
   print(
     `${shownDuration(summary.elapsedMs)}, ${grouped(Math.round(summary.paymentsPerSecond))} payments/s, at most ${shownBytes(summary.peakRssBytes)} of memory`,
   )
-  if (output !== null)
-    print(`scores   ${output}${summary.outputSha256 === null ? '' : `   sha256 ${summary.outputSha256.slice(0, 16)}…`}`)
+  const hash = summary.outputSha256
+  if (output !== null) print(`scores   ${output}`)
+  if (hash !== null) print(`sha256   ${hash}`)
   if (report !== null) print(`report   ${report}`)
   if (stateDir === null) return
   print(`scores   rheo subscribe scores --state ${stateDir}`)

@@ -11,6 +11,15 @@ export interface EventLines {
   close(): string
 }
 
+/** The same lines, hashed only. */
+export function hashLines(): EventLines {
+  const hash = createHash('sha256')
+  return {
+    write: (event) => void hash.update(`${JSON.stringify(event)}\n`),
+    close: () => hash.digest('hex'),
+  }
+}
+
 export function openEventLines(file: string): EventLines {
   const handle = openSync(file, 'w')
   const hash = createHash('sha256')

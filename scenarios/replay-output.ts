@@ -6,7 +6,7 @@ import { fromDeadLetter } from '../streams/dead-letter.ts'
 import type { EventLog, LogRecord } from '../streams/event-log/event-log.ts'
 import { eventOf } from '../streams/event-value.ts'
 import type { Scenario } from './define-scenario.ts'
-import { type EventLines, openEventLines } from './event-lines.ts'
+import { type EventLines, hashLines, openEventLines } from './event-lines.ts'
 import type { EvaluationCollector } from './report/evaluation.ts'
 
 const FETCH = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
@@ -17,7 +17,7 @@ export interface ReplayOutput {
   readonly scores: number
   /** Reads on to the end of the topics. */
   read(): Promise<void>
-  /** Ends the files; the SHA-256 of the scores' lines, null without files. */
+  /** Ends the files; the SHA-256 of the scores' lines, null where they were not hashed. */
   close(): string | null
 }
 
@@ -26,8 +26,12 @@ export interface ReplayOutputOptions {
   readonly scenario: Scenario
   /** Where each topic begins for this input. */
   readonly starts: ReadonlyMap<string, bigint>
+  /** Where each topic ends for this input; null: where it ends. */
+  readonly ends: ReadonlyMap<string, bigint> | null
   /** A file for the scores; or a folder (an existing one, or a name that ends in `/`) for a file per output topic. */
   readonly output: string | null
+  /** The scores' lines are hashed where they are written, or in any case. */
+  readonly hash: 'of the files' | 'always'
   readonly evaluation: EvaluationCollector
   /** What was read need not stay in the log. */
   readonly afterwards: 'drop' | 'keep'
@@ -41,10 +45,10 @@ export interface OutputWatch {
 }
 
 export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
-  const { log, scenario, evaluation, afterwards, watch } = options
+  const { log, scenario, evaluation, afterwards, watch, ends } = options
   const topology = scenario.topology(1)
   const [scoreOutput, outcomeOutput] = topology.outputs
-  const files = openFiles(options.output)
+  const files = openFiles(options.output, options.hash)
   const next = new Map(options.starts)
   let scores = 0
 
@@ -52,9 +56,12 @@ export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
     let count = 0
     for (;;) {
       const from = next.get(topic)!
+      const end = ends?.get(topic) ?? null
+      if (end !== null && from >= end) return count
       const fetched = await log.fetch(topic, 0, from, FETCH)
-      fetched.records.forEach(take)
-      count += fetched.records.length
+      const records = end === null ? fetched.records : fetched.records.filter(({ offset }) => offset < end)
+      for (const record of records) take(record)
+      count += records.length
       if (fetched.next === from) return count
       next.set(topic, fetched.next)
     }
@@ -109,10 +116,11 @@ interface Files {
   readonly late: EventLines | null
 }
 
-function openFiles(output: string | null): Files | null {
-  if (output === null) return null
+function openFiles(output: string | null, hash: ReplayOutputOptions['hash']): Files | null {
+  const only = (scores: EventLines): Files => ({ scores, outcomes: null, deadLetters: null, late: null })
+  if (output === null) return hash === 'always' ? only(hashLines()) : null
   const isFolder = output.endsWith('/') || (statSync(output, { throwIfNoEntry: false })?.isDirectory() ?? false)
-  if (!isFolder) return { scores: openEventLines(output), outcomes: null, deadLetters: null, late: null }
+  if (!isFolder) return only(openEventLines(output))
   mkdirSync(output, { recursive: true })
   const file = (name: string): EventLines => openEventLines(join(output, `${name}.ndjson`))
   return { scores: file('scores'), outcomes: file('outcomes'), deadLetters: file('dead-letters'), late: file('late') }

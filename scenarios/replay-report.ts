@@ -4,6 +4,7 @@ import { parseDurationMs } from '../processors/duration.ts'
 import type { Scenario } from './define-scenario.ts'
 import { attackSpans, driftMarks } from './fraud/generator/drift.ts'
 import { type GeneratedStream, STREAM_START_MS } from './replay-input.ts'
+import type { LogRange } from './replay-log.ts'
 import type { ReplayOptions, ReplaySummary } from './replay-scenario.ts'
 import { whole } from './report/number-format.ts'
 import type { ReportData, RunFact } from './report/report-data.ts'
@@ -27,11 +28,11 @@ export function warmUpMs(scenario: Scenario, stream: GeneratedStream): number {
 
 /** A replay's results as the report shows them; changes and attacks are known for the generated stream only. */
 export function replayReport(options: ReplayOptions, summary: ReplaySummary): ReportData {
-  const { scenario, inputs, stream } = options
-  const isGenerated = inputs.length === 0
+  const { scenario, inputs, stream, logRange } = options
+  const isGenerated = inputs.length === 0 && logRange === undefined
   const world = { ...stream, start: STREAM_START_MS }
   const name = scenario.name.charAt(0).toUpperCase() + scenario.name.slice(1)
-  const files = [...new Set(inputs.map(({ file }) => basename(file)))]
+  const files = logRange === undefined ? [...new Set(inputs.map(({ file }) => basename(file)))] : [logRange.name]
   return {
     title: isGenerated ? `${name}: ${stream.world} stream, seed ${stream.seed}` : `${name}: ${files.join(', ')}`,
     facts: factsOf(options, summary),
@@ -44,17 +45,19 @@ export function replayReport(options: ReplayOptions, summary: ReplaySummary): Re
 }
 
 function factsOf(options: ReplayOptions, summary: ReplaySummary): RunFact[] {
-  const { scenario, inputs, stream } = options
+  const { scenario, inputs, stream, logRange } = options
   const input =
-    inputs.length > 0
-      ? [{ name: 'Input', value: inputs.map(({ file }) => file).join(', ') }]
-      : [
-          { name: 'Stream', value: `${stream.world} world, ${stream.days} days, seed ${stream.seed}` },
-          {
-            name: 'Labels',
-            value: `${hours(stream.labelDelayMs)} after the payment, ${whole(summary.flow.labels)} in all`,
-          },
-        ]
+    logRange !== undefined
+      ? [{ name: 'Input', value: `the log in ${logRange.name}, ${rangeOf(logRange)}` }]
+      : inputs.length > 0
+        ? [{ name: 'Input', value: inputs.map(({ file }) => file).join(', ') }]
+        : [
+            { name: 'Stream', value: `${stream.world} world, ${stream.days} days, seed ${stream.seed}` },
+            {
+              name: 'Labels',
+              value: `${hours(stream.labelDelayMs)} after the payment, ${whole(summary.flow.labels)} in all`,
+            },
+          ]
   const warmUp =
     summary.skippedWarmUpMs === null
       ? []
@@ -81,6 +84,11 @@ function factsOf(options: ReplayOptions, summary: ReplaySummary): RunFact[] {
     },
     ...hash,
   ]
+}
+
+function rangeOf({ fromMs, toMs }: LogRange): string {
+  const at = (timeMs: number): string => new Date(timeMs).toISOString()
+  return `from ${fromMs === null ? 'the beginning' : at(fromMs)} to ${toMs === null ? 'what was there' : at(toMs)}`
 }
 
 function hours(durationMs: number): string {

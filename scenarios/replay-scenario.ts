@@ -3,14 +3,15 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import { dlqTopic, lateTopic } from '../schemas/topics.ts'
-import type { EventLog } from '../streams/event-log/event-log.ts'
 import { createMemoryLog } from '../streams/event-log/memory.ts'
 import { openSqliteLog } from '../streams/event-log/sqlite.ts'
 import type { Counts } from '../streams/outbox.ts'
-import { replay } from '../streams/replay.ts'
+import { type Admission, replay } from '../streams/replay.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
+import type { Topology } from '../streams/topology.ts'
 import type { Scenario } from './define-scenario.ts'
 import { TARGET_FPR } from './fraud/fraud.ts'
+import { type Extent, INPUT_PARTITIONS, openExtent } from './replay-extent.ts'
 import {
   type FileInput,
   fileAdmissions,
@@ -18,7 +19,8 @@ import {
   generatedAdmissions,
   STREAM_START_MS,
 } from './replay-input.ts'
-import { type OutputWatch, openReplayOutput } from './replay-output.ts'
+import { findStretches, type LogRange, logAdmissions } from './replay-log.ts'
+import { type OutputWatch, openReplayOutput, type ReplayOutput } from './replay-output.ts'
 import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
 import { renderReport } from './report/render-report.ts'
@@ -28,6 +30,8 @@ export interface ReplayOptions {
   readonly scenario: Scenario
   /** Empty: the generated stream. */
   readonly inputs: readonly FileInput[]
+  /** A stretch of a log instead of files or the stream. */
+  readonly logRange?: LogRange
   readonly stream: GeneratedStream
   readonly sliceMs: number
   /** Items whose clock is at or after this are not admitted; null: all. */
@@ -64,9 +68,10 @@ export interface ReplaySummary {
   readonly peakRssBytes: number
 }
 
-/** Replays files, or the generated stream, through the whole topology in virtual time and measures both arms. */
+
+/** Replays files, a stretch of a log, or the generated stream through the whole topology in virtual time. */
 export async function replayScenario(options: ReplayOptions): Promise<ReplaySummary> {
-  const { scenario, stateDir } = options
+  const { scenario, stateDir, logRange = null } = options
   const startedMs = performance.now()
   if (stateDir !== null) mkdirSync(stateDir, { recursive: true })
   if (options.report !== null) mkdirSync(dirname(options.report), { recursive: true })
@@ -74,22 +79,21 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
   try {
     const topology = scenario.topology(1, options.sliceMs)
-    const inputTopic = `rheo.${scenario.name}.input-${inputId(options)}.v1`
+    const stretches = logRange === null ? [] : await findStretches(logRange, topology)
+    const id = inputId(options)
+    const inputTopic = `rheo.${scenario.name}.input-${id}.v1`
     await log.ensureTopics([
       ...topology.topics,
-      { name: inputTopic, partitions: COUNTED.length, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
+      { name: inputTopic, partitions: INPUT_PARTITIONS, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
     ])
-    const starts = await outputStarts(log, scenario, inputTopic)
     const evaluation = createEvaluation({
       arms: [...scenario.armNames].reverse(),
       rules: scenario.ruleSet.rules.map(({ name }) => name),
       targetFpr: TARGET_FPR,
     })
-    const afterwards = stateDir === null ? 'drop' : 'keep'
-    const watch = options.watch ?? null
-    const reader = openReplayOutput({ log, scenario, starts, output: options.output, evaluation, afterwards, watch })
+    let extent: Extent | null = null
+    let reader: ReplayOutput | null = null
     let admittedBefore = -1
-    let before: CountsBefore = { rejected: 0, deleted: 0, duplicates: 0 }
     const tasks = await replay({
       topology,
       log,
@@ -98,50 +102,43 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       sliceMs: options.sliceMs,
       batchRecords: options.batchRecords,
       async started([task]) {
-        before = await countsBefore(log, scenario, inputTopic, task!.counts)
+        extent = await openExtent(log, scenario, id, inputTopic, task!.counts)
+        reader = openReplayOutput({
+          log,
+          scenario,
+          starts: extent.starts,
+          ends: extent.ends,
+          output: options.output,
+          hash: logRange === null ? 'of the files' : 'always',
+          evaluation,
+          afterwards: stateDir === null ? 'drop' : 'keep',
+          watch: options.watch ?? null,
+        })
       },
       items(skip) {
         admittedBefore = skip
-        return options.inputs.length > 0
-          ? fileAdmissions(scenario, topology, options.inputs, skip, options.untilMs)
-          : generatedAdmissions(topology, options.stream, skip, options.untilMs)
+        const items = itemsOf(options, topology, stretches, skip)
+        return extent!.ends === null ? items : nothingMore(items)
       },
       async afterGroup({ admitted, atMs }) {
-        await reader.read()
+        await reader!.read()
         const itemsPerSecond = ((admitted - admittedBefore) / (performance.now() - startedMs)) * 1_000
         options.onProgress?.({ items: admitted, atMs, itemsPerSecond })
       },
     })
-    await reader.read()
-    const outputSha256 = reader.close()
-    const counts = tasks[0]!.counts
-    const since = async (topic: string): Promise<number> =>
-      Number((await log.bounds(topic, 0)).end - (starts.get(topic) ?? 0n))
-    const payments = scenario.event.topic.name
-    const deadLetters = await since(dlqTopic(payments))
-    const late = await since(lateTopic(payments))
-    const duplicates = (counts[`duplicates.${scenario.event.kind}`] ?? 0) - before.duplicates
-    const deleted = counts.deleted - before.deleted
-    const refusedRows = deadLetters - Math.min(deadLetters, counts.rejected - before.rejected)
-    const input = (await since(payments)) + refusedRows
+    await reader!.read()
+    const outputSha256 = reader!.close()
+    const { counts } = tasks[0]!
+    await extent!.close(counts)
     const elapsedMs = performance.now() - startedMs
     const skippedWarmUpMs = skippedOf(options)
     const summary: ReplaySummary = {
-      flow: {
-        input,
-        scored: reader.scores,
-        deadLetters,
-        late,
-        duplicates,
-        deleted,
-        labels: await since(scenario.label.topic.name),
-        balanced: input === reader.scores + deadLetters + late + duplicates + deleted,
-      },
+      flow: await flowOf(scenario, extent!, counts, reader!.scores),
       evaluation: measure(evaluation, options, skippedWarmUpMs),
       skippedWarmUpMs,
       outputSha256,
       elapsedMs,
-      paymentsPerSecond: (reader.scores / elapsedMs) * 1_000,
+      paymentsPerSecond: (reader!.scores / elapsedMs) * 1_000,
       peakRssBytes: process.resourceUsage().maxRSS * 1_024,
     }
     if (options.report !== null) {
@@ -154,54 +151,50 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   }
 }
 
-/** Where this input's part of every topic begins: set at its first call, found again at later ones. */
-async function outputStarts(
-  log: EventLog,
-  scenario: Scenario,
-  inputTopic: string,
-): Promise<ReadonlyMap<string, bigint>> {
-  const group = await log.acquire(`rheo-start-${inputTopic}`, 'topics')
-  const side = [scenario.event.topic.name, scenario.label.topic.name].flatMap((name) => [
-    name,
-    dlqTopic(name),
-    lateTopic(name),
-  ])
-  const starts = new Map<string, bigint>()
-  for (const topic of [scenario.scores.topic.name, scenario.outcomes.topic.name, ...side]) {
-    starts.set(topic, (await group.committed(topic, 0)) ?? (await log.bounds(topic, 0)).end)
-  }
-  await group.commit({ appends: [], positions: [...starts].map(([topic, next]) => ({ topic, partition: 0, next })) })
-  return starts
+type Items = AsyncIterable<readonly Admission[]> | Iterable<readonly Admission[]>
+
+function itemsOf(
+  { scenario, inputs, stream, logRange, untilMs }: ReplayOptions,
+  topology: Topology,
+  stretches: Awaited<ReturnType<typeof findStretches>>,
+  skip: number,
+): Items {
+  if (logRange !== undefined) return logAdmissions(logRange, stretches)
+  if (inputs.length > 0) return fileAdmissions(scenario, topology, inputs, skip, untilMs)
+  return generatedAdmissions(topology, stream, skip, untilMs)
 }
 
-/** The counters that go on over all inputs of a state directory, in the order of their partitions on the input's topic. */
-const COUNTED = ['rejected', 'deleted', 'duplicates'] as const
-type CountsBefore = Record<(typeof COUNTED)[number], number>
+/** What an input that others followed still brings: nothing, or its outputs would be mixed with theirs. */
+async function* nothingMore(items: Items): AsyncGenerator<readonly Admission[]> {
+  for await (const batch of items) {
+    if (batch.length > 0) {
+      throw new RheoError('USAGE', 'this input has grown since it was replayed, and another one was replayed since', {
+        hint: 'Put what is new into a file of its own.',
+      })
+    }
+    yield batch
+  }
+}
 
-/** What the counters stood at when this input began: kept as positions, like the starts of the topics. */
-async function countsBefore(
-  log: EventLog,
+async function flowOf(
   scenario: Scenario,
-  inputTopic: string,
+  extent: Extent,
   counts: Counts,
-): Promise<CountsBefore> {
-  const group = await log.acquire(`rheo-start-${inputTopic}`, 'counts')
-  const now: CountsBefore = {
-    rejected: counts.rejected,
-    deleted: counts.deleted,
-    duplicates: counts[`duplicates.${scenario.event.kind}`] ?? 0,
-  }
-  const before = { ...now }
-  for (const [partition, name] of COUNTED.entries()) {
-    before[name] = Number((await group.committed(inputTopic, partition)) ?? BigInt(now[name]))
-  }
-  const positions = COUNTED.map((name, partition) => ({ topic: inputTopic, partition, next: BigInt(before[name]) }))
-  await group.commit({ appends: [], positions })
-  return before
+  scored: number,
+): Promise<ReplaySummary['flow']> {
+  const payments = scenario.event.topic.name
+  const deadLetters = await extent.size(dlqTopic(payments))
+  const late = await extent.size(lateTopic(payments))
+  const { rejected, deleted, duplicates } = extent.counted(counts)
+  // Rows that became no record of the topic are dead letters all the same.
+  const input = (await extent.size(payments)) + deadLetters - rejected
+  const balanced = input === scored + deadLetters + late + duplicates + deleted
+  const labels = await extent.size(scenario.label.topic.name)
+  return { input, scored, deadLetters, late, duplicates, deleted, labels, balanced }
 }
 
-function skippedOf({ scenario, inputs, stream, evaluateFromMs }: ReplayOptions): number | null {
-  if (inputs.length > 0 || evaluateFromMs !== null) return null
+function skippedOf({ scenario, inputs, stream, logRange, evaluateFromMs }: ReplayOptions): number | null {
+  if (inputs.length > 0 || logRange !== undefined || evaluateFromMs !== null) return null
   return warmUpMs(scenario, stream) || null
 }
 
@@ -223,9 +216,9 @@ function measure(
   }
 }
 
-/** The same input gives the same id: files by name, size and map, the generated stream by its options. */
+/** The same input gives the same id: files by name and map, the generated stream by its options. */
 function inputId(options: ReplayOptions): string {
-  if (options.inputs.length === 0 && options.stream.payments < 1) {
+  if (options.inputs.length === 0 && options.logRange === undefined && options.stream.payments < 1) {
     throw new RheoError('USAGE', 'there is nothing to replay', {
       hint: 'Give --input FILE --map MAP.json, or --payments N.',
     })

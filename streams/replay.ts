@@ -8,8 +8,10 @@ import type { Topology } from './topology.ts'
 export interface Admission {
   readonly atMs: number
   readonly topic: string
-  readonly key: string
-  readonly value: Uint8Array
+  /** null as in the log that it comes from; partitions go by key, null to the first. */
+  readonly key: string | null
+  /** null is a tombstone. */
+  readonly value: Uint8Array | null
   readonly headers?: NewRecord['headers']
 }
 
@@ -108,12 +110,12 @@ async function admit(
 ): Promise<void> {
   const appends = new Map<string, { topic: string; partition: number; records: NewRecord[] }>()
   for (const { atMs, topic, key, value, headers } of items) {
-    const partition = partitionOf(key, partitions)
+    const partition = key === null ? 0 : partitionOf(key, partitions)
     const id = `${topic}/${partition}`
     let append = appends.get(id)
     if (append === undefined) appends.set(id, (append = { topic, partition, records: [] }))
     append.records.push({
-      key: Buffer.from(key),
+      key: key === null ? null : Buffer.from(key),
       value,
       timestampMs: atMs,
       ...(headers === undefined ? {} : { headers }),

@@ -10,6 +10,8 @@ export interface ReplayFlags {
   readonly output?: string
   readonly slice?: string
   readonly until?: number
+  readonly from?: number
+  readonly to?: number
   readonly report?: string
   readonly evaluateFrom?: number
   readonly evaluateUntil?: number
@@ -27,10 +29,14 @@ const help = `
 A replay admits records in the order of their event times, in slices, and lets everything drain before the next: what
 comes out is what an always-on system with that reaction time would have given, and twice the same bytes.
 
+--from and --to read the events that a log holds, labels when they arrived, and run them through a log of their own in
+memory: nothing is written to the log that is read. Features and models begin empty at --from.
+
 Examples:
   rheo replay fraud --demo
   rheo replay fraud --payments 50000 --world stationary --seed 7 --json
   rheo replay fraud --input payments.csv.gz --map map.json --slice 15m --output scores.ndjson
+  rheo replay fraud --from 2026-08-01 --to 2026-08-08     what the log of \`rheo dev\` took in, again: prints the hash
   rheo replay fraud --input a.csv --map a.json --input b.csv --map b.json --state .rheo/mine   (can be interrupted)`
 
 export function define(command: Command): void {
@@ -41,6 +47,9 @@ export function define(command: Command): void {
     .option('--input <file>', 'CSV or NDJSON, also .gz; may be given several times', collect, [])
     .option('--map <file>', 'which column is which field; one for all inputs, or one for each', collect, [])
     .option('--until <time>', 'admit nothing from this event time on', momentMs)
+    .optionsGroup('From the log (instead of --input):')
+    .option('--from <time>', 'what arrived from here on in the log of --state (default: .rheo/<scenario>)', momentMs)
+    .option('--to <time>', 'what arrived before this', momentMs)
     .optionsGroup('Built-in stream (without --input):')
     .option('--demo', 'the drift stream through a log on disk, kept in .rheo/demo for a look afterwards')
     .option('--payments <n>', 'about how many payments', wholeNumber, 105_000)
@@ -50,7 +59,10 @@ export function define(command: Command): void {
     .option('--label-delay <duration>', 'how long until a payment is known to be fraud', durationMs, durationMs('1d'))
     .optionsGroup('Run:')
     .option('--slice <duration>', 'reaction time (default: 1s)')
-    .option('--state <dir>', 'keep log, state and models here; called again, goes on where it stopped')
+    .option(
+      '--state <dir>',
+      'keep log, state and models here; called again, goes on where it stopped. With --from or --to: the log to read',
+    )
     .optionsGroup('Results:')
     .option('--output <file or dir/>', 'scores as NDJSON, one a line; .gz compresses; DIR/: one file per output topic')
     .option('--report <file>', 'how good the scores were, as one HTML page')

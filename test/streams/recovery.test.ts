@@ -75,8 +75,8 @@ async function turns(partitions: number, before: readonly ('flush' | 'part of a 
   const topology = fraud.topology(partitions, SLICE_MS)
   await ensureTopics(log, topology)
   for (const { atMs, topic, key, value, headers } of admissions) {
-    const record = { key: Buffer.from(key), value, timestampMs: atMs, headers: headers ?? {} }
-    await log.append([{ topic, partition: partitionOf(key, partitions), records: [record] }])
+    const record = { key: Buffer.from(key!), value, timestampMs: atMs, headers: headers ?? {} }
+    await log.append([{ topic, partition: partitionOf(key!, partitions), records: [record] }])
   }
   const start = (number: number): Promise<Task> =>
     Task.start(topology, number, log, store, { clock: () => 0, batchRecords: 40, pending: null })

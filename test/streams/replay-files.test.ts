@@ -18,12 +18,20 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-function call(name: string, rows: readonly string[], output = 'scores.ndjson'): Promise<ReplaySummary> {
+function call(
+  name: string,
+  rows: readonly string[],
+  output = 'scores.ndjson',
+  more: readonly string[] = [],
+): Promise<ReplaySummary> {
   const file = join(directory, name)
   writeFileSync(file, ['t,id,c,k,a', ...rows, ''].join('\n'))
   return replayScenario({
     scenario: fraud,
-    inputs: [{ file, map: join(directory, 'map.json') }],
+    inputs: [file, ...more.map((each) => join(directory, each))].map((each) => ({
+      file: each,
+      map: join(directory, 'map.json'),
+    })),
     stream: { payments: 0, days: 1, seed: 1, world: 'drift', labelDelayMs: 0 },
     sliceMs: 1_000,
     untilMs: null,
@@ -45,6 +53,24 @@ it('counts and writes only its own input, and goes on from what an earlier one t
   const scores = lines.map((line) => JSON.parse(line) as { paymentId: string; features: Record<string, number> })
   expect(scores.map(({ paymentId }) => paymentId)).toEqual(['b1', 'b2'])
   expect(scores[0]!.features['customerId.count.24h']).toBe(2)
+})
+
+it('gives an input called again its own outputs and counts, although another came in between', async () => {
+  const a = ['1,a1,c1,t1,5', '2,a2,c1,t1,6', '3,a2,c1,t1,6', '4,a3,c1,t1,x']
+  const first = await call('a.csv', a, 'a.ndjson')
+  await call('b.csv', ['11,b1,c1,t1,5', '12,b1,c1,t1,5', '13,b3,c1,t1,6'], 'b.ndjson')
+  const again = await call('a.csv', a, 'again.ndjson')
+  expect(again.flow).toEqual(first.flow)
+  expect(again.outputSha256).toBe(first.outputSha256)
+  const grown = call('a.csv', [...a, '20,a4,c1,t1,7'])
+  await expect(grown).rejects.toMatchObject({ code: 'USAGE', message: expect.stringContaining('has grown') })
+})
+
+it('balances when a file is given twice beside another: its rows are duplicates the second time', async () => {
+  const rows = ['1,a1,c1,t1,5', '2,a2,c1,t1,6', '4,a3,c1,t1,x']
+  writeFileSync(join(directory, 'b.csv'), ['t,id,c,k,a', '3,b1,c1,t1,5', ''].join('\n'))
+  const summary = await call('a.csv', rows, 'scores.ndjson', ['b.csv', 'a.csv'])
+  expect(summary.flow).toMatchObject({ input: 7, scored: 3, deadLetters: 2, duplicates: 2, balanced: true })
 })
 
 it('writes one file per output topic into a folder, dead letters with their bytes', async () => {
