@@ -48,8 +48,27 @@ export class Intake {
     if (reader !== undefined) Object.assign(reader, { records: [], index: 0, next, more: true })
   }
 
-  /** Folds up to `limit` records, in the order of their timestamps; `until` bounds each topic while recovering. Returns how many. */
-  async fold(limit: number, outbox: Outbox, until: ReadonlyMap<string, bigint> | null): Promise<number> {
+  /** How far the next `limit` records reach, by their timestamps; Infinity where fewer are there. */
+  async reachMs(limit: number): Promise<number> {
+    let reachMs = Number.POSITIVE_INFINITY
+    for (const reader of this.#readers) {
+      if (reader.index === reader.records.length) await this.#fetch(reader, limit, null)
+      const last = reader.records[reader.records.length - 1]
+      if (reader.records.length >= limit && last !== undefined) reachMs = Math.min(reachMs, last.timestampMs)
+    }
+    return reachMs
+  }
+
+  /**
+   * Folds up to `limit` records, in the order of their timestamps, none later than `throughMs`; `until` bounds each topic
+   * while recovering. Returns how many.
+   */
+  async fold(
+    limit: number,
+    outbox: Outbox,
+    until: ReadonlyMap<string, bigint> | null,
+    throughMs = Number.POSITIVE_INFINITY,
+  ): Promise<number> {
     for (const reader of this.#readers) reader.more = true
     for (let folded = 0; ; folded++) {
       if (folded === limit) return folded
@@ -57,7 +76,7 @@ export class Intake {
       for (const reader of this.#readers) {
         if (reader.more && reader.index === reader.records.length) await this.#fetch(reader, limit, until)
         const record = reader.records[reader.index]
-        if (record === undefined) continue
+        if (record === undefined || record.timestampMs > throughMs) continue
         if (first === null || record.timestampMs < first.records[first.index]!.timestampMs) first = reader
       }
       if (first === null) return folded

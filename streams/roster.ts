@@ -19,6 +19,7 @@ interface Change {
 export class Roster implements MembershipListener {
   readonly #start: (number: number) => Promise<Task>
   readonly #clock: () => number
+  readonly #isShared: boolean
   #tasks: readonly Task[] = []
   #changes: Change[] = []
   /** Tasks of ours that do not run, with the time from which on they are started. */
@@ -26,10 +27,15 @@ export class Roster implements MembershipListener {
   #failure: { readonly error: unknown } | null = null
   #wake: (() => void) | null = null
 
-  /** @param start acquires a task and recovers it. @param clock processing time, ms. */
-  constructor(start: (number: number) => Promise<Task>, clock: () => number) {
+  /**
+   * @param start acquires a task and recovers it. @param clock processing time, ms.
+   * @param owners 'several': a task that another process takes while it starts here is left to it, like one whose commit
+   * is refused. 'one': that is an error.
+   */
+  constructor(start: (number: number) => Promise<Task>, clock: () => number, owners: 'one' | 'several') {
     this.#start = start
     this.#clock = clock
+    this.#isShared = owners === 'several'
   }
 
   /** By number. A new list whenever it changes. */
@@ -73,13 +79,8 @@ export class Roster implements MembershipListener {
         else await this.#remove(change.numbers)
         change.done()
       } catch (error) {
-        if (change.kind === 'revoked' || !isRetryable(error)) {
-          change.failed(error)
-          throw error
-        }
-        // It stays ours, and is tried again.
-        for (const number of change.numbers) this.#waiting.set(number, 0)
-        change.done()
+        if (change.kind === 'revoked' || !isRetryable(error)) change.failed(error)
+        else change.done()
         throw error
       }
     }
@@ -107,10 +108,19 @@ export class Roster implements MembershipListener {
     })
   }
 
+  /** Starts tasks side by side. Those that do not come up stay ours, and wait to be tried again. */
   async #add(numbers: readonly number[]): Promise<void> {
-    const started = await Promise.all(numbers.map((number) => this.#start(number)))
-    for (const number of numbers) this.#waiting.delete(number)
+    const starts = await Promise.allSettled(numbers.map((number) => this.#start(number)))
+    const started = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []))
+    const untilMs = this.#clock() + REFUSED_MS
+    starts.forEach((start, i) => {
+      const number = numbers[i]!
+      if (start.status === 'fulfilled') this.#waiting.delete(number)
+      else this.#waiting.set(number, this.#isShared && isFenced(start.reason) ? untilMs : 0)
+    })
     this.#tasks = [...this.#tasks, ...started].sort((a, b) => a.number - b.number)
+    const failure = starts.find((start) => start.status === 'rejected' && !(this.#isShared && isFenced(start.reason)))
+    if (failure?.status === 'rejected') throw failure.reason
   }
 
   async #remove(numbers: readonly number[]): Promise<void> {
@@ -130,4 +140,8 @@ export class Roster implements MembershipListener {
 
 function isRetryable(error: unknown): boolean {
   return error instanceof RheoError && error.retryable
+}
+
+function isFenced(error: unknown): boolean {
+  return error instanceof RheoError && error.code === 'FENCED'
 }

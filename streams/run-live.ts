@@ -75,7 +75,8 @@ const CLEAN_EVERY_MS = 3_600_000
 export async function runLive(plan: LivePlan): Promise<void> {
   const { topology, log, store, clock, batchRecords } = plan
   const options = { clock, batchRecords, pending: null }
-  const roster = new Roster((number) => Task.start(topology, number, log, store, options), clock)
+  const owners = plan.membership === undefined ? 'one' : 'several'
+  const roster = new Roster((number) => Task.start(topology, number, log, store, options), clock, owners)
   const membership = plan.membership ?? createSoleMembership(topology.partitions)
   const joined = membership.join(roster)
   joined.catch((error: unknown) => roster.failed(error))
@@ -145,8 +146,9 @@ function createTicker(topology: Topology, tasks: readonly Task[], clock: () => n
 /** Once through the stages in the order in which records flow. Returns how much was folded. */
 async function pass(plan: LivePlan, roster: Roster): Promise<number> {
   const { tasks } = roster
+  const throughMs = await alignedMs(tasks)
   if (plan.commitPer === 'round') {
-    const rounds = await Promise.allSettled(tasks.map((task) => task.round()))
+    const rounds = await Promise.allSettled(tasks.map((task) => task.round(throughMs)))
     rounds.forEach((round, i) => {
       if (round.status === 'fulfilled') return
       const isTaken =
@@ -160,10 +162,19 @@ async function pass(plan: LivePlan, roster: Roster): Promise<number> {
   return plan.log.together(async () => {
     let folded = 0
     for (let stage = 0; stage < stages; stage++) {
-      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage)
+      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage, throughMs)
     }
     return folded
   })
+}
+
+/**
+ * Keeps source partitions together in event time: none goes on to what is later than the end of the batch of the one that
+ * comes least far. So after an outage, features that meet in a later stage are what they would have been without it.
+ */
+async function alignedMs(tasks: readonly Task[]): Promise<number> {
+  if (tasks.length < 2) return Number.POSITIVE_INFINITY
+  return Math.min(...(await Promise.all(tasks.map((task) => task.reachMs()))))
 }
 
 function takenOver(scenario: string, cause: RheoError): RheoError {

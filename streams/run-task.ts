@@ -8,11 +8,11 @@ import { askModels, type ModelHost } from './model-host.ts'
 import { OriginTrail } from './origin.ts'
 import { type Counts, Outbox } from './outbox.ts'
 import { unpack } from './packing.ts'
-import { recoveryPoint } from './recovery-point.ts'
 import type { StatePut, StateStore, TaskState } from './state/state-store.ts'
+import { readProgress } from './task-progress.ts'
 import { Timers } from './timers.ts'
 import type { Stage, Topology } from './topology.ts'
-import { channelOf, Watermarks } from './watermark.ts'
+import { channelOf, upstreamChannels, Watermarks } from './watermark.ts'
 
 export interface TaskOptions {
   /** Milliseconds since 1970: processing time (live), or the replay's clock. */
@@ -126,13 +126,16 @@ export class Task {
     return this.#stages.length + 1
   }
 
-  /** One bounded batch of the intake (turn 0) or of a stage (turn i = stage i − 1), committed. Returns how much was folded. */
-  async turn(index: number): Promise<number> {
+  /**
+   * One bounded batch of the intake (turn 0) or of a stage (turn i = stage i − 1), committed; of the intake no record later
+   * than `throughMs`. Returns how much was folded.
+   */
+  async turn(index: number, throughMs = Number.POSITIVE_INFINITY): Promise<number> {
     const stage = this.#stages[index - 1]
     const { pending, batchRecords } = this.#options
     const key = pendingKey(stage === undefined ? 'intake' : stage.stage.topic, this.number)
     if (pending !== null && !pending.delete(key)) return 0
-    const folded = await this.#fold(stage)
+    const folded = await this.#fold(stage, throughMs)
     if (folded === 0) return 0
     const { appends, positions } = this.#results(stage)
     await this.#writer.commit({ appends, positions })
@@ -149,12 +152,12 @@ export class Task {
    * One bounded batch of the intake and of every stage, all of it one commit: for a log on which commits are dear. What
    * one stage sends to the next is read a round later. Returns how much was folded.
    */
-  async round(): Promise<number> {
+  async round(throughMs = Number.POSITIVE_INFINITY): Promise<number> {
     let total = 0
     const appends: Appends[] = []
     const positions: Position[] = []
     for (const stage of [undefined, ...this.#stages]) {
-      const folded = await this.#fold(stage)
+      const folded = await this.#fold(stage, throughMs)
       if (folded === 0) continue
       total += folded
       const results = this.#results(stage)
@@ -165,6 +168,11 @@ export class Task {
     await this.#writer.commit({ appends, positions })
     this.#dirty = true
     return total
+  }
+
+  /** How far the intake's next batch reaches, by the records' timestamps; Infinity: everything there is. */
+  reachMs(): Promise<number> {
+    return this.#intake.reachMs(this.#options.batchRecords)
   }
 
   /** What the sources that drive event time have brought. */
@@ -210,9 +218,9 @@ export class Task {
   }
 
   /** Folds a batch of the intake (undefined) or of a stage; its results lie in the outbox. */
-  async #fold(stage: RunningStage | undefined): Promise<number> {
+  async #fold(stage: RunningStage | undefined, throughMs: number): Promise<number> {
     if (stage !== undefined) return this.#foldStage(stage, null)
-    return this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, null)
+    return this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, null, throughMs)
   }
 
   #results(stage: RunningStage | undefined): { readonly appends: Appends[]; readonly positions: readonly Position[] } {
@@ -283,9 +291,14 @@ export class Task {
   }
 
   async #recover(): Promise<void> {
+    const topics = [
+      ...this.#topology.sources.map(({ topic }) => topic),
+      ...this.#stages.map(({ stage }) => stage.topic),
+    ]
+    const progress = await readProgress(this.#log, this.#writer, this.number, topics, this.#state?.positions)
     const until = new Map<string, bigint>()
     for (const { topic } of this.#topology.sources) {
-      const { from, committed } = await this.#progress(topic)
+      const { from, committed } = progress.get(topic)!
       until.set(topic, committed)
       this.#intake.seek(topic, from)
     }
@@ -293,7 +306,7 @@ export class Task {
       this.#intakeOutbox.take()
     this.#intakeOutbox.take()
     for (const running of this.#stages) {
-      const { from, committed } = await this.#progress(running.stage.topic)
+      const { from, committed } = progress.get(running.stage.topic)!
       running.next = from
       while (running.next < committed) {
         if ((await this.#foldStage(running, committed)) === 0) break
@@ -312,13 +325,6 @@ export class Task {
   #pendAll(): void {
     this.#options.pending?.add(pendingKey('intake', this.number))
     for (const { stage } of this.#stages) this.#options.pending?.add(pendingKey(stage.topic, this.number))
-  }
-
-  async #progress(topic: string): Promise<{ readonly from: bigint; readonly committed: bigint }> {
-    const committed = await this.#writer.committed(topic, this.number)
-    const stored = this.#state?.positions.get(topic)
-    const from = await recoveryPoint(this.#log, topic, this.number, { stored, committed })
-    return { from, committed: committed ?? 0n }
   }
 
   #freeze(): Checkpoint {
@@ -420,19 +426,6 @@ interface SavedRun {
 /** So that equal counts are equal bytes, in whichever order they began. */
 function sortedByName(counts: Counts): Counts {
   return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))) as Counts
-}
-
-/** The channels of all tasks that send to a stage with a watermark. */
-function upstreamChannels(topology: Topology, name: string): number[] {
-  const channels: number[] = []
-  const add = (index: number, tasks: number): void => {
-    for (let task = 0; task < tasks; task++) channels.push(channelOf(index, task))
-  }
-  if (topology.intakeNext.includes(name)) add(0, topology.partitions)
-  topology.stages.forEach((stage, i) => {
-    if (stage.next.includes(name)) add(i + 1, stage.tasks === 'first' ? 1 : topology.partitions)
-  })
-  return channels
 }
 
 function timerEntry(key: string, atMs: number): Entry {
