@@ -8,6 +8,7 @@ import { RheoError } from '../schemas/errors.ts'
 import { pairInputs, type ReplayFlags } from './commands/replay.ts'
 import { openLog, placeOf } from './embedded-store.ts'
 import { exitCodes } from './exit-codes.ts'
+import { noteModelFailure, replayModelOf } from './model-argument.ts'
 import { createProgressBar } from './progress-bar.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import { readSettings } from './settings.ts'
@@ -70,6 +71,7 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
       stateDir,
       output,
       report,
+      models: { given: flags.model.map(replayModelOf), provider: settings.provider, onFailure: noteModelFailure },
       evaluateFromMs: flags.evaluateFrom ?? null,
       evaluateUntilMs: flags.evaluateUntil ?? null,
       batchRecords: settings.batchRecords,

@@ -24,6 +24,8 @@ const settingsSchema = z.strictObject({
   state: z.string().min(1).nullable().default(null),
   /** A replay's reaction time, in event time: labels and models act on what comes a slice later. */
   slice: duration.prefault('1s'),
+  /** What models run on. The CPU is there everywhere, and the fastest for small models; `auto` measures at start. */
+  provider: z.enum(['cpu', 'auto', 'webgpu', 'cuda']).default('cpu'),
   /** Records folded per commit: enough to hide the cost of a commit, few enough to keep latency low. */
   batchRecords: z.coerce.number().int().min(1).max(100_000).default(1000),
 })

@@ -21,6 +21,7 @@ import {
 } from './replay-input.ts'
 import { findStretches, type LogRange, logAdmissions } from './replay-log.ts'
 import { type OutputWatch, openReplayOutput, type ReplayOutput } from './replay-output.ts'
+import { openReplayModels, type ReplayModelOptions } from './replay-models.ts'
 import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
 import { renderReport } from './report/render-report.ts'
@@ -51,6 +52,8 @@ export interface ReplayOptions {
     readonly atMs: number
     readonly itemsPerSecond: number
   }) => void
+  /** Score beside the online model, and are blended into the champion. Default: those that the log knows. */
+  readonly models?: ReplayModelOptions
   /** Sees every score and outcome beside the files. */
   readonly watch?: OutputWatch
 }
@@ -68,6 +71,7 @@ export interface ReplaySummary {
   readonly peakRssBytes: number
 }
 
+const NO_MODELS: ReplayModelOptions = { given: [], provider: 'cpu', onFailure: () => undefined }
 
 /** Replays files, a stretch of a log, or the generated stream through the whole topology in virtual time. */
 export async function replayScenario(options: ReplayOptions): Promise<ReplaySummary> {
@@ -77,8 +81,9 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   if (options.report !== null) mkdirSync(dirname(options.report), { recursive: true })
   const log = stateDir === null ? createMemoryLog() : openSqliteLog(join(stateDir, 'log.sqlite'))
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
+  const models = await openReplayModels({ scenario, log, stateDir, ...(options.models ?? NO_MODELS) })
   try {
-    const topology = scenario.topology(1, options.sliceMs)
+    const topology = scenario.topology(1, options.sliceMs, undefined, models.hosts)
     const stretches = logRange === null ? [] : await findStretches(logRange, topology)
     const id = inputId(options)
     const inputTopic = `rheo.${scenario.name}.input-${id}.v1`
@@ -86,6 +91,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       ...topology.topics,
       { name: inputTopic, partitions: INPUT_PARTITIONS, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
     ])
+    await models.register()
     const evaluation = createEvaluation({
       arms: [...scenario.armNames].reverse(),
       rules: scenario.ruleSet.rules.map(({ name }) => name),
@@ -146,6 +152,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     }
     return summary
   } finally {
+    await models.close()
     await log.close()
     await store?.close()
   }

@@ -22,6 +22,7 @@ export interface ReplayFlags {
   readonly seed: number
   readonly world: 'drift' | 'stationary'
   readonly labelDelay: number
+  readonly model: readonly string[]
   readonly json?: boolean
 }
 
@@ -59,6 +60,7 @@ export function define(command: Command): void {
     .option('--label-delay <duration>', 'how long until a payment is known to be fraud', durationMs, durationMs('1d'))
     .optionsGroup('Run:')
     .option('--slice <duration>', 'reaction time (default: 1s)')
+    .option('--model <file>', 'an ONNX model that scores beside the online one; several times', collect, [])
     .option(
       '--state <dir>',
       'keep log, state and models here; called again, goes on where it stopped. With --from or --to: the log to read',

@@ -1,0 +1,133 @@
+import { parseManifest } from '../gpu/manifest.ts'
+import { createModelShelf, type ModelShelf } from '../gpu/model-shelf.ts'
+import type { Provider } from '../gpu/onnx-runtime.ts'
+import { openModel } from '../gpu/open-model.ts'
+import { PROBABILITY } from '../gpu/probability-scorer.ts'
+import type { Answer, ModelColumn, ModelRecord } from '../processors/inference.ts'
+import { RheoError } from '../schemas/errors.ts'
+import type { ModelHost } from '../streams/model-host.ts'
+import type { ModelHosts } from './define-scenario.ts'
+
+export interface OnnxHostsOptions {
+  readonly featureNames: readonly string[]
+  /** The bytes of a model file by its SHA-256. Throws MODEL_INVALID where there are none. */
+  readonly read: (sha256: string) => Promise<Uint8Array>
+  readonly provider: Provider | 'auto'
+  /** A version could not be loaded, or gave wrong numbers: what is told to people. The scores carry `degraded`. */
+  onFailure(error: RheoError, model: Pick<ModelRecord, 'name' | 'version'>): void
+}
+
+/** Runs ONNX models by their records. A task that is started again gets a host of its own, and the former one is closed. */
+export function createOnnxHosts(options: OnnxHostsOptions): ModelHosts & { close(): Promise<void> } {
+  const hosts = new Map<number, OnnxHost>()
+  const closing: Promise<void>[] = []
+  return {
+    hostOf(task) {
+      const former = hosts.get(task)
+      if (former !== undefined) closing.push(former.close())
+      const host = new OnnxHost(options)
+      hosts.set(task, host)
+      return host
+    },
+    async close() {
+      await Promise.all([...closing, ...[...hosts.values()].map((host) => host.close())])
+      hosts.clear()
+    },
+  }
+}
+
+interface Shelved {
+  readonly shelf: ModelShelf
+  /** The records that were put on the shelf, or failed to be. */
+  readonly tried: Set<ModelRecord>
+  /** The version that is to score. */
+  wanted: string
+  /** What `onFailure` was told last, so that it is told once. */
+  told: RheoError | null
+}
+
+/** One task's models: a shelf of versions per name. */
+class OnnxHost implements ModelHost {
+  readonly #options: OnnxHostsOptions
+  readonly #shelves = new Map<string, Shelved>()
+  #scoring: readonly ModelRecord[] = []
+
+  constructor(options: OnnxHostsOptions) {
+    this.#options = options
+  }
+
+  async answer(scoring: readonly ModelRecord[], rows: readonly Float64Array[]): Promise<Answer> {
+    if (scoring !== this.#scoring) await this.#serve(scoring)
+    const width = this.#options.featureNames.length
+    const features = new Float32Array(rows.length * width)
+    rows.forEach((row, i) => {
+      features.set(row, i * width)
+    })
+    const models: ModelColumn[] = []
+    let degraded = false
+    for (const [name, shelved] of this.#shelves) {
+      try {
+        const scores = await shelved.shelf.score(features, rows.length)
+        const { version } = scores.model
+        if (scores.degraded !== null) this.#tell(shelved, scores.degraded, name)
+        if (scores.degraded !== null || version !== shelved.wanted) degraded = true
+        models.push({ name, version, probabilities: scores.outputs.get(PROBABILITY)! })
+      } catch (error) {
+        if (!(error instanceof RheoError)) throw error
+        this.#tell(shelved, error, name)
+        degraded = true
+      }
+    }
+    return { models, degraded }
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.#shelves.values()]
+    this.#shelves.clear()
+    for (const { shelf } of all) await shelf.close()
+  }
+
+  /** Loads what is new while nothing else runs, and lets go of models that score no more. */
+  async #serve(scoring: readonly ModelRecord[]): Promise<void> {
+    const names = new Set(scoring.map(({ name }) => name))
+    for (const [name, { shelf }] of this.#shelves) {
+      if (names.has(name)) continue
+      this.#shelves.delete(name)
+      await shelf.close()
+    }
+    for (const record of scoring) {
+      const shelved = this.#shelves.get(record.name) ?? this.#newShelf(record)
+      this.#shelves.set(record.name, shelved)
+      shelved.wanted = record.version
+      if (shelved.tried.has(record)) continue
+      shelved.tried.add(record)
+      try {
+        await shelved.shelf.swapTo(record.version)
+      } catch (error) {
+        if (!(error instanceof RheoError)) throw error
+        this.#tell(shelved, error, record.name)
+      }
+    }
+    this.#scoring = scoring
+  }
+
+  #newShelf({ version: first }: ModelRecord): Shelved {
+    const tried = new Set<ModelRecord>()
+    const open = async (version: string, provider: Provider | 'auto') => {
+      const record = [...tried].findLast((one) => one.version === version)!
+      const bytes = await this.#options.read(record.sha256)
+      return openModel(bytes, parseManifest(record.manifest), provider, this.#options.featureNames)
+    }
+    const shelf = createModelShelf({
+      load: (version) => open(version, this.#options.provider),
+      ...(this.#options.provider === 'cpu' ? {} : { loadElsewhere: (version) => open(version, 'cpu') }),
+    })
+    return { shelf, tried, wanted: first, told: null }
+  }
+
+  #tell(shelved: Shelved, error: RheoError, name: string): void {
+    if (shelved.told === error) return
+    shelved.told = error
+    this.#options.onFailure(error, { name, version: shelved.wanted })
+  }
+}

@@ -1,0 +1,66 @@
+import type { Provider } from '../gpu/onnx-runtime.ts'
+import type { ModelRecord } from '../processors/inference.ts'
+import type { RheoError } from '../schemas/errors.ts'
+import { modelTopic } from '../schemas/topics.ts'
+import type { EventLog } from '../streams/event-log/event-log.ts'
+import type { ModelHosts, Scenario } from './define-scenario.ts'
+import { modelFolder, modelMemory, readGivenModel } from './model-files.ts'
+import { createOnnxHosts } from './model-hosts.ts'
+import { appendModelRecord, inForce, readModelRecords } from './model-records.ts'
+
+/** A model that a replay is to score with. */
+export interface ReplayModel {
+  readonly file: string
+  /** Event time from which on it scores; null: where its training data ends. */
+  readonly fromMs: number | null
+}
+
+export interface ReplayModels {
+  /** undefined: no model, and no part of the topology for any. */
+  readonly hosts: ModelHosts | undefined
+  /** Appends the records of the given models, once the topics exist. Those that the log has already stay as they are. */
+  register(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ReplayModelOptions {
+  readonly given: readonly ReplayModel[]
+  readonly provider: Provider | 'auto'
+  /** See `OnnxHostsOptions`. */
+  onFailure(error: RheoError, model: Pick<ModelRecord, 'name' | 'version'>): void
+}
+
+interface Opening extends ReplayModelOptions {
+  readonly scenario: Scenario
+  readonly log: EventLog
+  /** Where files are kept; null: in memory. */
+  readonly stateDir: string | null
+}
+
+/** The models of a replay: those given, and those that the log of a former one knows. */
+export async function openReplayModels(options: Opening): Promise<ReplayModels> {
+  const { scenario, log, given, stateDir, provider, onFailure } = options
+  const isKnown = (await log.topics()).has(modelTopic(scenario.name).name)
+  if (given.length === 0 && !isKnown) {
+    return { hosts: undefined, register: async () => undefined, close: async () => undefined }
+  }
+  const files = stateDir === null ? modelMemory() : modelFolder(stateDir)
+  const records: ModelRecord[] = []
+  for (const { file, fromMs } of given) {
+    const model = await readGivenModel({ file, scenario, as: null, fromMs })
+    files.put(model)
+    records.push(model.record)
+  }
+  const hosts = createOnnxHosts({ featureNames: scenario.featureSet.names, read: files.read, provider, onFailure })
+  return {
+    hosts,
+    async register() {
+      const known = inForce(await readModelRecords(log, scenario.name))
+      for (const record of records) {
+        const isThere = known.some(({ name, sha256 }) => name === record.name && sha256 === record.sha256)
+        if (!isThere) await appendModelRecord(log, scenario.name, record, record.eventTime)
+      }
+    },
+    close: () => hosts.close(),
+  }
+}
