@@ -1,3 +1,5 @@
+import type { Topology } from './topology.ts'
+
 /**
  * A stage's watermark: the minimum over the watermarks that its upstream tasks announced, event time in ms.
  * Feedback edges are no channels, so a loop never holds itself up. A watermark never goes back.
@@ -43,4 +45,17 @@ export class Watermarks {
 /** The number under which a task of a stage announces its watermark. Fewer than 65,536 partitions. */
 export function channelOf(stageIndex: number, task: number): number {
   return stageIndex * 65_536 + task
+}
+
+/** The channels of all tasks that send to a stage with a watermark. */
+export function upstreamChannels(topology: Topology, name: string): number[] {
+  const channels: number[] = []
+  const add = (index: number, tasks: number): void => {
+    for (let task = 0; task < tasks; task++) channels.push(channelOf(index, task))
+  }
+  if (topology.intakeNext.includes(name)) add(0, topology.partitions)
+  topology.stages.forEach((stage, i) => {
+    if (stage.next.includes(name)) add(i + 1, stage.tasks === 'first' ? 1 : topology.partitions)
+  })
+  return channels
 }

@@ -1,0 +1,260 @@
+import { type BodyCodec, type Emit, type Entry, type Step, TIMER } from '../../processors/step.ts'
+import { isRejection, reject } from '../../schemas/rejection.ts'
+import type { EventCodec } from '../../streams/codec/event-codec.ts'
+import type { InputCodec } from '../../streams/codec/input-codec.ts'
+import type { TopicSpec } from '../../streams/event-log/event-log.ts'
+import type { Source, Stage, Topology } from '../../streams/topology.ts'
+
+/** What producers append. */
+export interface Order {
+  readonly id: string
+  readonly a: string
+  readonly b: string
+  readonly timeMs: number
+}
+
+/** A score of the tiny topology: everything that could betray a lost, doubled or torn update. */
+export interface TinyScore extends Order {
+  /** Orders of this `a` so far, this one included. */
+  readonly countA: number
+  readonly back: number
+  /** Orders of this `b` since its state was forgotten or expired. */
+  readonly countB: number
+  readonly noted: number
+  /** The model version that was known, and the stage's watermark. */
+  readonly version: number
+  readonly watermarkMs: number
+}
+
+export const GRACE_MS = 400
+export const TIMER_MS = 250
+const EXPIRES_MS = 3_000
+const PUBLISH_EVERY = 4
+const NAME = 'tiny'
+
+export const tinyTopics = {
+  orders: 'tiny.orders',
+  notes: 'tiny.notes',
+  scores: 'tiny.scores',
+  outcomes: 'tiny.outcomes',
+}
+
+interface StateA {
+  readonly seen: Set<string>
+  count: number
+  back: number
+}
+
+interface StateB {
+  count: number
+  noted: number
+  lastMs: number
+}
+
+const bytesOf = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
+const parsed = (bytes: Uint8Array): unknown =>
+  JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString())
+const json: BodyCodec = { encode: bytesOf, decode: parsed }
+
+/** Counts the orders of an `a`, refuses late and doubled ones, and reports each order's end by a timer. */
+function createStepA(): Step<StateA> {
+  return {
+    table: {
+      create: () => ({ seen: new Set(), count: 0, back: 0 }),
+      encode: ({ seen, count, back }) => bytesOf([[...seen], count, back]),
+      decode(bytes) {
+        const [seen, count, back] = parsed(bytes) as [string[], number, number]
+        return { seen: new Set(seen), count, back }
+      },
+      expiresAtMs: () => null,
+    },
+    resident: null,
+    fold(entry: Entry, state: StateA | undefined, emit: Emit) {
+      const { count, back, seen } = state!
+      if (entry.kind === TIMER)
+        return emit.output('outcomes', entry.key, entry.eventTimeMs, () => ({ a: entry.key, count, back }))
+      if (entry.kind === 'back') {
+        state!.back += (entry.body as { readonly countB: number }).countB
+        return
+      }
+      const order = entry.body as Order
+      if (entry.eventTimeMs < emit.watermarkMs - GRACE_MS) return emit.late(entry)
+      if (seen.has(order.id)) return emit.duplicate(entry)
+      seen.add(order.id)
+      state!.count++
+      emit.timer(entry.key, entry.eventTimeMs + TIMER_MS)
+      emit.to('b', 'order', order.b, entry.eventTimeMs, { ...order, countA: count + 1, back }, null)
+    },
+  }
+}
+
+/** Scores an order by everything that is known of its `b`; holds the model whole. */
+function createStepB(): Step<StateB> {
+  let version = 0
+  let isChanged = false
+  return {
+    table: {
+      create: () => ({ count: 0, noted: 0, lastMs: Number.NEGATIVE_INFINITY }),
+      encode: ({ count, noted, lastMs }) =>
+        bytesOf([count, noted, lastMs === Number.NEGATIVE_INFINITY ? null : lastMs]),
+      decode(bytes) {
+        const [count, noted, lastMs] = parsed(bytes) as [number, number, number | null]
+        return { count, noted, lastMs: lastMs ?? Number.NEGATIVE_INFINITY }
+      },
+      expiresAtMs: ({ lastMs }) => lastMs + EXPIRES_MS,
+    },
+    resident: {
+      restore(pages) {
+        for (const [, value] of pages) version = parsed(value) as number
+      },
+      changedPages() {
+        if (!isChanged) return []
+        isChanged = false
+        return [['version', bytesOf(version)]]
+      },
+    },
+    fold(entry: Entry, state: StateB | undefined, emit: Emit) {
+      if (entry.kind === 'model') {
+        version = (entry.body as { readonly version: number }).version
+        isChanged = true
+        return
+      }
+      const b = state!
+      if (b.lastMs + EXPIRES_MS < emit.watermarkMs) Object.assign(b, { count: 0, noted: 0 })
+      if (entry.kind === 'note') {
+        const { forget } = entry.body as { readonly forget: boolean }
+        if (forget) return emit.forget()
+        b.noted++
+        b.lastMs = Math.max(b.lastMs, entry.eventTimeMs)
+        return
+      }
+      const order = entry.body as Order & { readonly countA: number; readonly back: number }
+      b.count++
+      b.lastMs = Math.max(b.lastMs, entry.eventTimeMs)
+      const score: TinyScore = {
+        ...order,
+        countB: b.count,
+        noted: b.noted,
+        version,
+        watermarkMs: emit.watermarkMs === Number.NEGATIVE_INFINITY ? -1 : emit.watermarkMs,
+      }
+      emit.output('scores', order.b, entry.eventTimeMs, () => score)
+      emit.feedback('a', 'back', order.a, entry.eventTimeMs, { countB: b.count })
+      emit.to('learn', 'example', order.b, entry.eventTimeMs, { id: order.id }, null)
+    },
+  }
+}
+
+/** A single writer: counts examples, and tells all partitions every few. */
+function createLearnStep(): Step {
+  let examples = 0
+  let isChanged = false
+  return {
+    table: null,
+    resident: {
+      restore(pages) {
+        for (const [, value] of pages) examples = parsed(value) as number
+      },
+      changedPages() {
+        if (!isChanged) return []
+        isChanged = false
+        return [['examples', bytesOf(examples)]]
+      },
+    },
+    fold(entry: Entry, _state: unknown, emit: Emit) {
+      examples++
+      isChanged = true
+      if (examples % PUBLISH_EVERY === 0)
+        emit.broadcast('b', 'model', entry.eventTimeMs, { version: examples / PUBLISH_EVERY })
+    },
+  }
+}
+
+function inputCodec(): InputCodec<object> {
+  const decode = (bytes: Uint8Array | null): object => {
+    if (bytes === null) return { kind: 'deleted' }
+    if (bytes[0] !== 0x7b) return reject('INVALID_JSON', 'no JSON object')
+    return parsed(bytes) as object
+  }
+  return {
+    schema: { name: 'tiny' } as unknown as InputCodec<object>['schema'],
+    encode: bytesOf,
+    decode: decode as InputCodec<object>['decode'],
+    decodeChange(bytes) {
+      const event = decode(bytes)
+      if (isRejection(event)) return event
+      return { kind: 'changed', event, before: null }
+    },
+    prepare: () => undefined,
+  }
+}
+
+const outputCodec = {
+  schema: { name: 'tiny' } as unknown as EventCodec<object>['schema'],
+  encode: bytesOf,
+  decode: parsed,
+  prepare: () => undefined,
+} as EventCodec<object>
+
+/**
+ * A topology with everything that a scenario's has, and nothing that costs time: two keyed stages, a single writer,
+ * state that expires and is forgotten, timers, watermarks, feedback and broadcast. `notes`: whether a second source
+ * drives event time, too.
+ */
+export function tinyTopology(partitions: number, notes: Source['watermark']): Topology {
+  const stage = (name: string, more: Pick<Stage, 'tasks' | 'next' | 'create'>): Stage => ({
+    name,
+    topic: `tiny.stage-${name}`,
+    ...more,
+  })
+  const stages = [
+    stage('a', { tasks: 'every', next: ['b'], create: createStepA as Stage['create'] }),
+    stage('b', { tasks: 'every', next: ['learn'], create: createStepB as Stage['create'] }),
+    stage('learn', { tasks: 'first', next: [], create: createLearnStep }),
+  ]
+  const source = (kind: string, topic: string, more: Pick<Source, 'watermark' | 'route'>): Source => ({
+    kind,
+    short: kind,
+    topic,
+    dlqTopic: `${topic}.dlq`,
+    lateTopic: `${topic}.late`,
+    codec: inputCodec(),
+    eventTimeMs: (event) => (event as { readonly timeMs: number }).timeMs,
+    ...more,
+  })
+  const sources = [
+    source('order', tinyTopics.orders, {
+      watermark: 'advances',
+      route: (event, timeMs, emit) => emit.to('a', 'order', (event as Order).a, timeMs, event, null),
+    }),
+    source('note', tinyTopics.notes, {
+      watermark: notes,
+      route: (event, timeMs, emit) => emit.feedback('b', 'note', (event as Order).b, timeMs, event),
+    }),
+  ]
+  const output = (short: string, topic: string) => ({ short, topic, codec: outputCodec, type: `tiny.${short}` })
+  const spec = (name: string, count = partitions): TopicSpec => ({
+    name,
+    partitions: count,
+    cleanup: 'delete',
+    retentionMs: null,
+    maxRecordBytes: 1_000_000,
+  })
+  return {
+    scenario: NAME,
+    partitions,
+    sources,
+    intakeNext: ['a'],
+    stages,
+    outputs: [output('scores', tinyTopics.scores), output('outcomes', tinyTopics.outcomes)],
+    bodies: new Map(['order', 'note', 'back', 'example', 'model'].map((kind) => [kind, json])),
+    topics: [
+      ...sources.flatMap(({ topic, dlqTopic, lateTopic }) => [spec(topic), spec(dlqTopic), spec(lateTopic)]),
+      spec(tinyTopics.scores),
+      spec(tinyTopics.outcomes),
+      ...stages.map(({ topic, tasks }) => spec(topic, tasks === 'first' ? 1 : partitions)),
+    ],
+    maxFutureMs: 1e15,
+    announceEveryMs: 100,
+  }
+}

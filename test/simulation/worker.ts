@@ -1,0 +1,108 @@
+import type { Random } from '../../processors/random.ts'
+import { RheoError } from '../../schemas/errors.ts'
+import { ALL_BYTES } from '../../streams/checkpoint.ts'
+import type { EventLog } from '../../streams/event-log/event-log.ts'
+import { Roster } from '../../streams/roster.ts'
+import { Task } from '../../streams/run-task.ts'
+import type { StateStore } from '../../streams/state/state-store.ts'
+import type { Topology } from '../../streams/topology.ts'
+import { Crash } from './scheduler.ts'
+
+/** What a worker sees of the simulation. */
+export interface Surroundings {
+  readonly topology: Topology
+  readonly log: EventLog
+  readonly store: StateStore
+  readonly batchRecords: number
+  /** As in the live loop's plan. */
+  readonly commitPer: 'pass' | 'round'
+  readonly random: Random
+  /** Processing time; stands still between two calls of `tick`. */
+  clockMs(): number
+  tick(): void
+  /** The roster of a process that has come up, to be told of assignments from now on. */
+  joined(roster: Roster): void
+  /** After a crash: waits until the process is up again. */
+  restart(): Promise<void>
+  /** A pass of these tasks found nothing; `writesBefore`: what had been written to the log when it began. */
+  quiet(tasks: readonly Task[], writesBefore: number): void
+  writes(): number
+  isOver(): boolean
+}
+
+/** Parts of a flush, in bytes of state: so small that most flushes have several. */
+const PART_BYTES = [1, 1_500, 4_000, ALL_BYTES]
+
+/** A worker process, as the live loop runs one, but without its timers: passes, parts of flushes, retries, restarts. */
+export async function runWorker(world: Surroundings): Promise<void> {
+  const { topology, log, store, batchRecords } = world
+  const options = { clock: () => world.clockMs(), batchRecords, pending: null }
+  for (;;) {
+    const roster = new Roster((number) => Task.start(topology, number, log, store, options), world.clockMs, 'several')
+    world.joined(roster)
+    try {
+      return await retry(world, roster)
+    } catch (error) {
+      if (!(error instanceof Crash)) throw error
+      await world.restart()
+    }
+  }
+}
+
+async function retry(world: Surroundings, roster: Roster): Promise<void> {
+  for (;;) {
+    try {
+      return await runTasks(world, roster)
+    } catch (error) {
+      if (!(error instanceof RheoError) || !(error.retryable || error.code === 'FENCED')) throw error
+      roster.forget()
+    }
+  }
+}
+
+async function runTasks(world: Surroundings, roster: Roster): Promise<void> {
+  const { log, random } = world
+  for (;;) {
+    world.tick()
+    await roster.settle()
+    const { tasks } = roster
+    const writesBefore = world.writes()
+    const folded = await (world.commitPer === 'pass' ? pass(log, tasks) : rounds(roster))
+    if (folded === 0) {
+      world.quiet(roster.tasks, writesBefore)
+      await log.changed(1)
+    }
+    if (world.isOver()) {
+      for (const task of roster.tasks) await task.flush()
+      return
+    }
+    for (const task of roster.tasks) {
+      if (random.chance(0.3)) await task.flushPart(PART_BYTES[random.below(PART_BYTES.length)]!)
+    }
+  }
+}
+
+/** Once through the stages, all of it durable together where the log can do that. */
+async function pass(log: EventLog, tasks: readonly Task[]): Promise<number> {
+  const stages = Math.max(0, ...tasks.map((task) => task.stageCount))
+  return log.together(async () => {
+    let folded = 0
+    for (let stage = 0; stage < stages; stage++) {
+      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage)
+    }
+    return folded
+  })
+}
+
+/** A round of every task, side by side; a task that was taken over is left to its new owner. */
+async function rounds(roster: Roster): Promise<number> {
+  const { tasks } = roster
+  const ended = await Promise.allSettled(tasks.map((task) => task.round()))
+  let folded = 0
+  ended.forEach((round, i) => {
+    if (round.status === 'fulfilled') folded += round.value
+    else if (round.reason instanceof RheoError && round.reason.code === 'FENCED') roster.refuse(tasks[i]!)
+    else throw round.reason
+  })
+  return folded
+}
