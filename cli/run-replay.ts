@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
-import { day } from '../scenarios/report/number-format.ts'
+import { day, percent } from '../scenarios/report/number-format.ts'
 import type { Evaluation, RuleFigures } from '../scenarios/report/report-data.ts'
 import { plainSummary } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
@@ -93,6 +93,18 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   printSummary(summary, output, report, stateDir)
 }
 
+/** What models were worth, on the payments that they scored. */
+function modelSummary({ arms, outcomes, frauds }: Evaluation): string {
+  const width = Math.max(...arms.map(({ name }) => name.length)) + 2
+  const rates = arms[0]!.recallAtFpr.map(({ fpr }) => percent(fpr).padStart(8)).join('')
+  const rows = arms.map(({ name, recallAtFpr }) => {
+    const recalls = recallAtFpr.map(({ recall }) => percent(recall).padStart(8)).join('')
+    return `${name.padEnd(width)}${recalls}`
+  })
+  const head = `With models, ${grouped(outcomes)} payments, ${grouped(frauds)} frauds: recall at a false-positive rate of`
+  return `\n${head}\n${''.padEnd(width)}${rates}\n${rows.join('\n')}`
+}
+
 /** The generated stream starts at a fixed day: how far event time has come in it. */
 let streamStartMs: number | null = null
 function streamFraction(atMs: number, days: number): number | null {
@@ -125,6 +137,7 @@ function printSummary(
     print(plainSummary(evaluation).trimEnd())
     for (const rule of evaluation.rules) print(ruleLine(rule))
   }
+  if (summary.models !== null) print(modelSummary(summary.models))
   const sign = flow.balanced ? '=' : '≠'
   const parts = `${grouped(flow.scored)} scored + ${grouped(flow.deadLetters)} dead letters + ${grouped(flow.late)} late + ${grouped(flow.duplicates)} duplicates`
   const deleted = flow.deleted > 0 ? ` + ${grouped(flow.deleted)} deleted` : ''

@@ -12,6 +12,7 @@ import type { Topology } from '../streams/topology.ts'
 import type { Scenario } from './define-scenario.ts'
 import { TARGET_FPR } from './fraud/fraud.ts'
 import { type Extent, INPUT_PARTITIONS, openExtent } from './replay-extent.ts'
+import { createModelEvaluation } from './model-evaluation.ts'
 import {
   type FileInput,
   fileAdmissions,
@@ -62,6 +63,8 @@ export interface ReplaySummary {
   readonly flow: FlowCounts & { readonly balanced: boolean; readonly labels: number }
   /** null when the stretch holds no fraud, or nothing else. */
   readonly evaluation: Evaluation | null
+  /** The same where models scored: the online model alone, the champion that blends it, each model; null: none did. */
+  readonly models: Evaluation | null
   /** The head of the generated stream that was left out of the evaluation, event time; null: nothing was. */
   readonly skippedWarmUpMs: number | null
   /** SHA-256 of the output lines; null without an output. */
@@ -97,6 +100,14 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       rules: scenario.ruleSet.rules.map(({ name }) => name),
       targetFpr: TARGET_FPR,
     })
+    const modelEvaluation = createModelEvaluation(scenario, TARGET_FPR)
+    const watch: OutputWatch = {
+      score: (event) => options.watch?.score(event),
+      outcome(event) {
+        modelEvaluation.outcome(event)
+        options.watch?.outcome(event)
+      },
+    }
     let extent: Extent | null = null
     let reader: ReplayOutput | null = null
     let admittedBefore = -1
@@ -118,7 +129,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
           hash: logRange === null ? 'of the files' : 'always',
           evaluation,
           afterwards: stateDir === null ? 'drop' : 'keep',
-          watch: options.watch ?? null,
+          watch: models.hosts === undefined ? (options.watch ?? null) : watch,
         })
       },
       items(skip) {
@@ -141,6 +152,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const summary: ReplaySummary = {
       flow: await flowOf(scenario, extent!, counts, reader!.scores),
       evaluation: measure(evaluation, options, skippedWarmUpMs),
+      models: modelEvaluation.measure(windowOf(options, skippedWarmUpMs)),
       skippedWarmUpMs,
       outputSha256,
       elapsedMs,
@@ -205,18 +217,21 @@ function skippedOf({ scenario, inputs, stream, logRange, evaluateFromMs }: Repla
   return warmUpMs(scenario, stream) || null
 }
 
+function windowOf(options: ReplayOptions, skippedWarmUpMs: number | null): { fromMs?: number; untilMs?: number } {
+  const fromMs = skippedWarmUpMs === null ? options.evaluateFromMs : STREAM_START_MS + skippedWarmUpMs
+  return {
+    ...(fromMs === null ? {} : { fromMs }),
+    ...(options.evaluateUntilMs === null ? {} : { untilMs: options.evaluateUntilMs }),
+  }
+}
+
 function measure(
   evaluation: EvaluationCollector,
   options: ReplayOptions,
   skippedWarmUpMs: number | null,
 ): Evaluation | null {
-  const fromMs = skippedWarmUpMs === null ? options.evaluateFromMs : STREAM_START_MS + skippedWarmUpMs
-  const window = {
-    ...(fromMs === null ? {} : { fromMs }),
-    ...(options.evaluateUntilMs === null ? {} : { untilMs: options.evaluateUntilMs }),
-  }
   try {
-    return evaluation.measure(window)
+    return evaluation.measure(windowOf(options, skippedWarmUpMs))
   } catch (cause) {
     if (cause instanceof RangeError) return null
     throw cause
