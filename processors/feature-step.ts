@@ -32,7 +32,7 @@ export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatu
   const vectors = new VectorPool(features.names.length)
   const unknown = new Float64Array(features.names.length).fill(Number.NaN)
   return {
-    table: featureTable(plan, admission),
+    table: featureTable(plan, features.names, admission),
     resident: null,
     fold(entry: Entry, state: EntityFeatures | undefined, emit: Emit) {
       const { features: entity, seen } = state!
@@ -55,7 +55,12 @@ export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatu
   }
 }
 
-function featureTable(plan: EntityPlan, admission: AdmissionControl | null): KeyedTable<EntityFeatures> {
+function featureTable(
+  plan: EntityPlan,
+  names: readonly string[],
+  admission: AdmissionControl | null,
+): KeyedTable<EntityFeatures> {
+  const shown = new Float64Array(names.length)
   return {
     create: () => ({ features: plan.create(), seen: admission?.create() ?? null }),
     encode({ features, seen }) {
@@ -72,6 +77,18 @@ function featureTable(plan: EntityPlan, admission: AdmissionControl | null): Key
       const featuresMs = plan.expiresAtMs(features)
       if (featuresMs === null) return null
       return seen === null ? featuresMs : Math.max(featuresMs, admission!.expiresAtMs(seen))
+    },
+    /** The features as an event at the time of the newest one would find them, and that time as `asOfMs`. */
+    describe({ features }) {
+      const asOfMs = features.newestMs
+      if (asOfMs === Number.NEGATIVE_INFINITY || features.watermarkMs > plan.expiresAtMs(features)) return []
+      shown.fill(Number.NaN)
+      plan.read(features, {}, asOfMs, features.watermarkMs, shown)
+      const values = names.map((name, slot) => [name, shown[slot]!] as const)
+      return [
+        ['asOfMs', asOfMs],
+        ...values.filter(([, value], slot) => !Number.isNaN(value) && !plan.eventSlots.has(slot)),
+      ]
     },
   }
 }

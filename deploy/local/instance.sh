@@ -20,7 +20,8 @@ lock() {
   flock 9
 }
 
-start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+# start_time PID: prints when it started, in clock ticks since boot; nothing when it is dead, if not yet buried.
+start_time() { sed -n 's/.*) //; /^[^ZX]/p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
 
 # pid_of INSTANCE: prints the id of its living process; status 1 when there is none.
 pid_of() {

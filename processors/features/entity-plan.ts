@@ -67,6 +67,8 @@ export class EntityPlan {
   readonly windows: readonly SlidingWindow[]
   readonly retentionMs: number
   readonly graceMs: number
+  /** Slots whose value depends on the event that reads, not on the entity alone. */
+  readonly eventSlots: ReadonlySet<number>
   readonly #parts: PlanParts
   readonly #readInputs: InputReader
   readonly #readers: readonly InputReader[]
@@ -83,6 +85,13 @@ export class EntityPlan {
     this.windows = parts.windows
     this.retentionMs = parts.retentionMs
     this.graceMs = parts.graceMs
+    this.eventSlots = new Set(
+      parts.sources.flatMap(({ recent, distincts }) =>
+        [...(recent?.reads ?? []), ...distincts.flatMap((part) => part.reads)]
+          .filter(({ kind }) => kind === 'changed' || kind === 'speed' || kind === 'seen')
+          .map(({ slot }) => slot),
+      ),
+    )
     this.#parts = parts
     this.#readInputs = new InputReader(parts.readInputs)
     this.#readers = parts.sources.map((source) => new InputReader(source.inputs))

@@ -33,6 +33,9 @@ export class RedisConnection {
     client.on('error', (error: Error) => {
       this.#lastError = error
     })
+    client.on('ready', () => {
+      this.#lastError = null
+    })
   }
 
   /** Throws STATE_UNAVAILABLE (retryable), AUTH_FAILED, or CONFIG_INVALID where Redis would evict state. */

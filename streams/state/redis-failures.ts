@@ -31,13 +31,24 @@ export function translateRedis(error: unknown): RheoError {
         hint: 'Remove the keys of the task (rheo:{task}…): they are rebuilt from the log.',
         cause: error,
       })
-    default:
-      return new RheoError('STATE_UNAVAILABLE', `Redis does not answer: ${text}`, {
-        hint: AWAY_HINT,
-        retryable: true,
-        cause: error,
-      })
+    case undefined: {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+      if (!/CERT|ERR_TLS|ERR_SSL/.test(`${code} ${text}`)) break
+      return new RheoError(
+        'AUTH_FAILED',
+        `Redis showed a certificate that cannot be trusted, or refused ours: ${text}`,
+        {
+          hint: 'Give the certificate of the authority that issued it, and connect by the name that stands in it.',
+          cause: error,
+        },
+      )
+    }
   }
+  return new RheoError('STATE_UNAVAILABLE', `Redis does not answer: ${text}`, {
+    hint: AWAY_HINT,
+    retryable: true,
+    cause: error,
+  })
 }
 
 export function fencedByAnother(task: string): RheoError {

@@ -6,7 +6,10 @@ import { join, resolve } from 'node:path'
 const root = resolve(import.meta.dirname, '../..')
 const folder = process.env['RHEO_SERVERS_DIR'] ?? join(root, '.servers')
 
-/** A server of one test's own, which it may break: another port is another instance, with data of its own. */
+/**
+ * A server of one test's own, which it may break: another port is another instance, with data of its own. Of several
+ * nodes, the first is the one that is killed or paused.
+ */
 export interface LocalServer {
   readonly port: number
   /** Ends the process at once, as kill -9 does. */
@@ -28,23 +31,40 @@ export async function startLocalServer(
 ): Promise<LocalServer> {
   const port = await freePort()
   const env = { ...process.env, ...settings, [portVariable]: String(port) }
-  const instance = `${service}-${port}`
-  const start = () => {
-    const { status, stderr } = spawnSync(join(root, 'deploy/local/start.sh'), [service], { env, encoding: 'utf8' })
+  const start = (): string[] => {
+    const { status, stdout, stderr } = spawnSync(join(root, 'deploy/local/start.sh'), [service], {
+      env,
+      encoding: 'utf8',
+    })
     if (status !== 0) throw new Error(`${service} did not start: ${stderr}`)
+    return stdout.trim().split('\n')
   }
+  const instances = start()
   const signal = (name: NodeJS.Signals) => {
-    const [pid] = readFileSync(join(folder, instance, 'pid'), 'utf8').split(' ')
+    const [pid] = readFileSync(join(folder, instances[0]!, 'pid'), 'utf8').split(' ')
     process.kill(Number(pid), name)
   }
-  start()
   return {
     port,
-    start,
-    kill: () => signal('SIGKILL'),
+    start: () => void start(),
+    kill: () => {
+      signal('SIGKILL')
+      while (!isDead(join(folder, instances[0]!, 'pid')))
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+    },
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
-    remove: () => execFileSync(join(root, 'deploy/local/stop.sh'), ['--wipe', instance], { stdio: 'ignore' }),
+    remove: () => execFileSync(join(root, 'deploy/local/stop.sh'), ['--wipe', ...instances], { stdio: 'ignore' }),
+  }
+}
+
+function isDead(pidFile: string): boolean {
+  const [pid] = readFileSync(pidFile, 'utf8').split(' ')
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true
+    throw error
   }
 }
 
@@ -53,7 +73,7 @@ export function certificate(name: 'ca.pem' | 'client.crt' | 'client.key'): strin
 }
 
 /** A port that nobody listens on, below those that the system gives away itself. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = 10_000 + Math.floor(Math.random() * 6_000)
     const isFree = await new Promise<boolean>((done) => {
