@@ -113,13 +113,18 @@ export interface EventLog {
   clean(nowMs: number): MaybePromise<void>
   /**
    * Runs `work`, making all commits and appends inside durable together at its end: one physical transaction where
-   * the adapter has one. If it throws, or the process dies, none of them happened.
+   * the adapter has one. If it throws, or the process dies, none of them happened. (Kafka has one transaction per task:
+   * when the process dies at the end, some tasks' commits may have happened, each whole; and what is inside can be read
+   * only afterwards. Truncation inside is not undone there.)
    * Everything that this object writes until `work` ends belongs to it, so one caller at a time: the run loop. One
    * inside another joins it. Inside, `acquire`, `ensureTopics` and `clean` are programmer's mistakes; a refused commit
    * changes nothing and may be caught, any other failure fails the whole.
    */
   together<T>(work: () => MaybePromise<T>): MaybePromise<T>
-  /** Resolves when something was appended since the last call returned, sometimes for nothing, or after timeoutMs. One waiter per object. */
+  /**
+   * Resolves when something was appended since the last call returned, sometimes for nothing, or after timeoutMs. One
+   * waiter per object. Other processes' appends count on partitions that this object has read.
+   */
   changed(timeoutMs: number): Promise<void>
   close(): MaybePromise<void>
 }

@@ -19,14 +19,16 @@ export function describeHandles(under: () => LogUnderTest): void {
       expect(await codeOf(() => zombie.commit({ appends: [], positions: [] }))).toBe('FENCED')
     })
 
-    test('is woken by an append of the first', async () => {
+    test('is woken by an append of the first to a partition that it has read', async () => {
       const { log, another } = under()
       const other = await another!()
+      await log.append([{ topic: TOPIC, partition: 0, records: [record('before')] }])
+      expect(await values(other)).toEqual(['before'])
       await other.changed(1)
-      const waiting = other.changed(60_000)
+      const waiting = other.changed(600_000)
       await log.append([{ topic: TOPIC, partition: 0, records: [record('a')] }])
       await waiting
-      expect(await values(other)).toEqual(['a'])
+      expect(await values(other)).toEqual(['before', 'a'])
     })
 
     test('sees topics, truncation and positions of the first', async () => {

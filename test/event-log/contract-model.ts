@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { codeOf, type LogUnderTest, readAll, record, text, topicSpec } from './harness.ts'
 
 type Action =
@@ -40,14 +39,14 @@ export function describeModel(under: () => LogUnderTest): void {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 25 }), async (actions) => {
         run += 1
-        await playAll(under().log, `model-${run}`, actions)
+        await playAll(under(), `model-${run}`, actions)
       }),
-      { numRuns: 60 },
+      { numRuns: under().together === 'per task' ? 12 : 60 },
     )
   })
 }
 
-async function playAll(log: EventLog, topic: string, actions: readonly Action[]): Promise<void> {
+async function playAll({ log, together }: LogUnderTest, topic: string, actions: readonly Action[]): Promise<void> {
   await log.ensureTopics([topicSpec({ name: topic })])
   const writers = [await log.acquire(topic, '0'), await log.acquire(topic, '1')]
   const former = [...writers]
@@ -87,7 +86,10 @@ async function playAll(log: EventLog, topic: string, actions: readonly Action[])
         const inside = structuredClone(state)
         const work = async () =>
           log.together(async () => {
-            for (const inner of step.actions) await play(inner, inside)
+            for (const inner of step.actions) {
+              // Where a transaction is per task, what was appended inside cannot be read before its end.
+              if (inner.kind !== 'truncate' || together !== 'per task') await play(inner, inside)
+            }
             if (step.fails) throw new Error('on purpose')
           })
         if (step.fails) await expect(work()).rejects.toThrow('on purpose')

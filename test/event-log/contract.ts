@@ -147,13 +147,13 @@ export function describeEventLog(
     describe('changed', () => {
       test('resolves at once after an append that it has not seen', async () => {
         await under.log.append([{ topic: TOPIC, partition: 0, records: [record('a')] }])
-        await under.log.changed(60_000)
+        await under.log.changed(600_000)
       })
 
       test('resolves when something is appended while it waits', async () => {
         await under.log.append([{ topic: TOPIC, partition: 0, records: [record('a')] }])
-        await under.log.changed(60_000)
-        const waiting = under.log.changed(60_000)
+        await under.log.changed(600_000)
+        const waiting = under.log.changed(600_000)
         await under.log.append([{ topic: TOPIC, partition: 0, records: [record('b')] }])
         await waiting
       })

@@ -10,6 +10,11 @@ export interface LogUnderTest {
   readonly cleaning: 'when called' | 'by the servers'
   /** Whether a lazy value's size counts: the memory log never encodes one. */
   readonly lazySizes: 'counted' | 'unknown'
+  /**
+   * 'per task': `together` is a transaction per task (Kafka): what is inside cannot be read before its end, and
+   * truncation is not undone. Default: one transaction in all.
+   */
+  readonly together?: 'per task'
   readonly close: () => Promise<void>
 }
 

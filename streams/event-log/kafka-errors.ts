@@ -1,0 +1,120 @@
+import { RheoError } from '../../schemas/errors.ts'
+
+/** The broker's or kafkajs's name for the failure: the innermost one that has a type. */
+export function kafkaTypeOf(error: unknown): string | undefined {
+  for (const cause of causes(error)) if (typeof cause.type === 'string') return cause.type
+  return undefined
+}
+
+/** Whether the same request may succeed later: a broker is away or moving, not: it refused. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof RheoError) return error.retryable
+  if (authFailure(error) !== undefined) return false
+  return causes(error).some(
+    ({ name, type, retriable }) =>
+      TRANSIENT_NAMES.has(name ?? '') ||
+      TRANSIENT_TYPES.has(type ?? '') ||
+      (retriable === true && name === 'KafkaJSProtocolError'),
+  )
+}
+
+/** Any failure of Kafka or kafkajs as one of ours; a programmer's mistake stays what it is. `what` begins the text. */
+export function kafkaError(error: unknown, what: string): unknown {
+  if (error instanceof RheoError) return error
+  const type = kafkaTypeOf(error)
+  const text = error instanceof Error ? error.message : String(error)
+  const of = (code: RheoError['code'], hint: string, retryable = false) =>
+    new RheoError(code, `${what}: ${text}`, { cause: error, hint, retryable })
+  const auth = authFailure(error)
+  if (auth !== undefined) return of('AUTH_FAILED', auth)
+  if (type !== undefined && FENCING_TYPES.has(type)) {
+    return of('FENCED', 'Another process took the task over, or the transaction timed out; nothing of it was changed.')
+  }
+  if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') {
+    return of('RECORD_TOO_LARGE', "Send smaller records, or raise the topic's max.message.bytes.")
+  }
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return of('TOPIC_MISSING', 'Create the topic, or check its name.')
+  if (type !== undefined && CONFIG_TYPES.has(type)) {
+    return of('CONFIG_INVALID', 'The broker refuses these settings of the topic; its own log says why.')
+  }
+  if (isTransient(error)) {
+    return of('LOG_UNAVAILABLE', 'Start Kafka, or check the address of its brokers; the work can be retried.', true)
+  }
+  return error
+}
+
+const TRANSIENT_NAMES = new Set([
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSLockTimeout',
+  'KafkaJSTimeout',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSTopicMetadataNotLoaded',
+  'KafkaJSNoBrokerAvailableError',
+])
+/** Transient, though the protocol's table does not call them retriable. */
+const TRANSIENT_TYPES = new Set(['BROKER_NOT_AVAILABLE', 'STALE_CONTROLLER_EPOCH', 'OPERATION_NOT_ATTEMPTED'])
+const FENCING_TYPES = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'TRANSACTION_COORDINATOR_FENCED',
+])
+const CONFIG_TYPES = new Set([
+  'INVALID_CONFIG',
+  'INVALID_PARTITIONS',
+  'INVALID_REPLICATION_FACTOR',
+  'INVALID_TOPIC_EXCEPTION',
+  'POLICY_VIOLATION',
+  'INVALID_TRANSACTION_TIMEOUT',
+])
+
+/** Codes of Node's TLS for a certificate that is not accepted. */
+const CERTIFICATE = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME|CERT_|CERTIFICATE|ERR_SSL|ERR_OSSL|EPROTO/
+const AUTHORIZATION = /_AUTHORIZATION_FAILED$/
+
+function authFailure(error: unknown): string | undefined {
+  for (const { name, type, code, message } of causes(error)) {
+    if (name === 'KafkaJSSASLAuthenticationError' || type === 'SASL_AUTHENTICATION_FAILED') {
+      return 'Check the user name, the password and the SASL mechanism.'
+    }
+    if (type === 'UNSUPPORTED_SASL_MECHANISM' || /SASL .* mechanism is not supported/.test(message ?? '')) {
+      return 'The broker does not offer this SASL mechanism: take SCRAM-SHA-512 or SCRAM-SHA-256.'
+    }
+    if (type !== undefined && AUTHORIZATION.test(type)) return 'The user lacks an ACL for this operation.'
+    if (typeof code === 'string' && CERTIFICATE.test(code)) {
+      return "Give the CA that signed the broker's certificate (ca), and for mutual TLS our own certificate and key."
+    }
+  }
+  return undefined
+}
+
+interface Cause {
+  readonly name?: string
+  readonly type?: string
+  readonly code?: unknown
+  readonly message?: string
+  readonly retriable?: boolean
+  readonly cause?: unknown
+}
+
+const DEEPEST_CAUSE = 8
+
+/** The error and what caused it, outermost first. */
+function causes(error: unknown): Cause[] {
+  const found: Cause[] = []
+  let cause: unknown = error
+  while (typeof cause === 'object' && cause !== null && found.length < DEEPEST_CAUSE) {
+    found.push(cause as Cause)
+    cause = (cause as Cause).cause
+  }
+  return found
+}
+
+/** The broker has not finished the producer's last transaction yet: ask again in a moment. */
+export function isConcurrentTransactions(error: unknown): boolean {
+  return kafkaTypeOf(error) === 'CONCURRENT_TRANSACTIONS'
+}

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Kafka, Producer, RetryOptions, Transaction } from 'kafkajs'
+import type { Position } from './event-log.ts'
+import { isConcurrentTransactions } from './kafka-errors.ts'
+import { type Sends, topicMessages } from './kafka-sends.ts'
+
+/**
+ * The first request after a commit may come before the broker has finished it (CONCURRENT_TRANSACTIONS): it is ready
+ * some milliseconds later, where kafkajs would wait 300. About 14 s in all: as long as a broker takes to be replaced.
+ */
+const RETRY: RetryOptions = { initialRetryTime: 5, maxRetryTime: 500, retries: 34 }
+const BETWEEN_TRANSACTIONS_MS = 3
+const MOST_PAUSES = 400
+
+/** An idempotent producer: what it sends is there once, however often it had to be repeated. */
+export async function idempotentProducer(kafka: Kafka): Promise<Producer> {
+  const producer = kafka.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    retry: RETRY,
+  })
+  await producer.connect()
+  return producer
+}
+
+/**
+ * One producer of a transactional id, and its transactions one after the other. `open` fences every earlier producer of
+ * the id (InitProducerId), and ends what they left open; later ones fence this one.
+ */
+export class TransactionalProducer {
+  readonly #producer: Producer
+  #transaction: Transaction
+  #begun = false
+
+  /** `timeoutMs`: an open transaction that its producer forgot is ended after so long, and until then holds readers up. */
+  static async open(kafka: Kafka, transactionalId: string, timeoutMs: number): Promise<TransactionalProducer> {
+    const producer = kafka.producer({
+      transactionalId,
+      transactionTimeout: timeoutMs,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      retry: RETRY,
+    })
+    try {
+      await producer.connect()
+      // The first transaction of a kafkajs producer asks for its id and epoch; the broker hears of it only when it sends.
+      return new TransactionalProducer(producer, await producer.transaction())
+    } catch (error) {
+      await producer.disconnect()
+      throw error
+    }
+  }
+
+  private constructor(producer: Producer, transaction: Transaction) {
+    this.#producer = producer
+    this.#transaction = transaction
+  }
+
+  /** Something was sent that is neither committed nor aborted. */
+  get isOpen(): boolean {
+    return this.#begun
+  }
+
+  /** Sends records and a group's positions within the transaction; also with none, so that a fenced producer hears of it. */
+  async send(
+    sends: Sends,
+    offsets: { readonly group: string; readonly positions: readonly Position[] } | null,
+  ): Promise<void> {
+    this.#begun = true
+    const results = await Promise.allSettled([
+      this.#sendRecords(sends),
+      offsets === null ? undefined : this.#sendPositions(offsets.group, offsets.positions),
+    ])
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
+  async commit(): Promise<void> {
+    await this.#transaction.commit()
+    await this.#next()
+  }
+
+  async abort(): Promise<void> {
+    await this.#transaction.abort()
+    await this.#next()
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.disconnect()
+  }
+
+  async #next(): Promise<void> {
+    this.#begun = false
+    this.#transaction = await this.#producer.transaction()
+  }
+
+  async #sendRecords(sends: Sends): Promise<void> {
+    for (const call of sends.calls) {
+      sends.sent(call, await this.#transaction.sendBatch({ acks: -1, topicMessages: topicMessages(call) }))
+    }
+  }
+
+  async #sendPositions(group: string, positions: readonly Position[]): Promise<void> {
+    const topics = new Map<string, { partition: number; offset: string }[]>()
+    for (const { topic, partition, next } of positions) {
+      const entry = { partition, offset: String(next) }
+      const known = topics.get(topic)
+      if (known === undefined) topics.set(topic, [entry])
+      else known.push(entry)
+    }
+    const offsets = {
+      consumerGroupId: group,
+      topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
+    }
+    for (let pause = 0; ; pause++) {
+      try {
+        return await this.#transaction.sendOffsets(offsets)
+      } catch (error) {
+        // kafkajs repeats a send of records by itself, but not this.
+        if (!isConcurrentTransactions(error) || pause === MOST_PAUSES) throw error
+        await sleep(BETWEEN_TRANSACTIONS_MS)
+      }
+    }
+  }
+}

@@ -1,0 +1,185 @@
+import type { IHeaders, Message, TopicMessages } from 'kafkajs'
+import type { Appends, NewRecord, TopicSpec } from './event-log.ts'
+import { BATCH_OVERHEAD_BYTES } from './kafka-topics.ts'
+import { recordSizeBytes, tooLarge } from './refusals.ts'
+
+/** Records of one partition that go out in one batch, and which of its records they are. */
+interface Piece {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  readonly messages: Message[]
+}
+
+/** What one call of a producer sends: one batch per partition at most. */
+export type Send = readonly Piece[]
+
+/** Where the records of one entry of `appends` are among those of their partition. */
+interface Entry {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  readonly count: number
+}
+
+/** The base offset that the broker gave to a batch. */
+export interface SentBatch {
+  readonly topicName: string
+  readonly partition: number
+  readonly baseOffset?: string
+}
+
+/**
+ * kafkajs copies the records of a partition once per record (quadratic): 500 at a time keep that below its other costs.
+ */
+const MOST_RECORDS = 500
+/** What a record takes at most beside key, value and headers, and beside each header. */
+const RECORD_OVERHEAD_BYTES = 31
+const HEADER_OVERHEAD_BYTES = 10
+
+/**
+ * Appends as kafkajs sends them. kafkajs sends all records of a partition as one batch, and a broker refuses a batch over
+ * the topic's max.message.bytes: so they are cut into batches below it, one call of the producer after the other.
+ * Throws RECORD_TOO_LARGE before anything is sent.
+ */
+export class Sends {
+  readonly calls: readonly Send[]
+  readonly #entries: readonly Entry[]
+  /** Per partition, per batch: the index of its first record, and its offset once sent. */
+  readonly #bases = new Map<string, { from: number; offset: bigint }[]>()
+
+  constructor(appends: readonly Appends[], specOf: (topic: string, partition: number) => TopicSpec) {
+    const partitions = new Map<string, Cutter>()
+    const entries: Entry[] = []
+    for (const { topic, partition, records } of appends) {
+      const spec = specOf(topic, partition)
+      const id = `${topic}/${partition}`
+      let cutter = partitions.get(id)
+      if (cutter === undefined) partitions.set(id, (cutter = new Cutter(topic, partition, spec.maxRecordBytes)))
+      entries.push({ topic, partition, from: cutter.count, count: records.length })
+      for (const record of records) cutter.add(record)
+    }
+    const calls: Piece[][] = []
+    for (const { pieces } of partitions.values()) {
+      for (const [i, piece] of pieces.entries()) {
+        const call = calls[i]
+        if (call === undefined) calls.push([piece])
+        else call.push(piece)
+      }
+    }
+    this.calls = calls
+    this.#entries = entries
+  }
+
+  /** Fits into one batch of one partition, which is atomic without a transaction. */
+  get isOneBatch(): boolean {
+    return this.calls.length === 1 && this.calls[0]!.length === 1
+  }
+
+  /** The partitions that get records. */
+  get partitions(): readonly { readonly topic: string; readonly partition: number }[] {
+    return this.calls[0] ?? []
+  }
+
+  /** Takes in what the broker said to a call. */
+  sent(call: Send, batches: readonly SentBatch[]): void {
+    for (const { topicName, partition, baseOffset } of batches) {
+      const piece = call.find((each) => each.topic === topicName && each.partition === partition)
+      if (piece === undefined || baseOffset === undefined) continue
+      const id = `${topicName}/${partition}`
+      const bases = this.#bases.get(id) ?? []
+      this.#bases.set(id, bases)
+      bases.push({ from: piece.from, offset: BigInt(baseOffset) })
+    }
+  }
+
+  /** First offset per entry of `appends`; undefined for an entry without records. */
+  firstOffsets(): readonly (bigint | undefined)[] {
+    return this.#entries.map(({ topic, partition, from, count }) => {
+      if (count === 0) return undefined
+      const base = this.#bases.get(`${topic}/${partition}`)?.findLast((each) => each.from <= from)
+      return base === undefined ? undefined : base.offset + BigInt(from - base.from)
+    })
+  }
+
+  /** The offset behind the last record sent to each partition. */
+  ends(): readonly { readonly topic: string; readonly partition: number; readonly end: bigint }[] {
+    return this.calls.flatMap((call) =>
+      call.map(({ topic, partition, from, messages }) => {
+        const base = this.#bases.get(`${topic}/${partition}`)?.find((each) => each.from === from)
+        return { topic, partition, end: (base?.offset ?? 0n) + BigInt(messages.length) }
+      }),
+    )
+  }
+}
+
+/** A call in kafkajs's words. */
+export function topicMessages(call: Send): TopicMessages[] {
+  const topics = new Map<string, Message[]>()
+  for (const { topic, messages } of call) {
+    const known = topics.get(topic)
+    if (known === undefined) topics.set(topic, messages)
+    else topics.set(topic, known.concat(messages))
+  }
+  return [...topics].map(([topic, messages]) => ({ topic, messages }))
+}
+
+/** Collects one partition's records and cuts them into batches. */
+class Cutter {
+  readonly pieces: Piece[] = []
+  count = 0
+  readonly #topic: string
+  readonly #partition: number
+  readonly #maxRecordBytes: number
+  #sizeBytes = 0
+
+  constructor(topic: string, partition: number, maxRecordBytes: number) {
+    this.#topic = topic
+    this.#partition = partition
+    this.#maxRecordBytes = maxRecordBytes
+  }
+
+  add(record: NewRecord): void {
+    const { key, value, headers, timestampMs } = record // by name: a record may compute them
+    const bytes = value === null || value instanceof Uint8Array ? value : value.bytes()
+    const recordBytes = recordSizeBytes(headers === undefined ? { key, value: bytes } : { key, value: bytes, headers })
+    if (recordBytes > this.#maxRecordBytes) throw tooLarge(this.#topic, recordBytes, this.#maxRecordBytes)
+    const sizeBytes =
+      recordBytes +
+      RECORD_OVERHEAD_BYTES +
+      (headers === undefined ? 0 : Object.keys(headers).length * HEADER_OVERHEAD_BYTES)
+    const last = this.pieces.at(-1)
+    let piece = last
+    if (
+      piece === undefined ||
+      piece.messages.length === MOST_RECORDS ||
+      this.#sizeBytes + sizeBytes > this.#maxRecordBytes + BATCH_OVERHEAD_BYTES
+    ) {
+      piece = { topic: this.#topic, partition: this.#partition, from: this.count, messages: [] }
+      this.pieces.push(piece)
+      this.#sizeBytes = RECORD_BATCH_BYTES
+    }
+    this.#sizeBytes += sizeBytes
+    this.count += 1
+    piece.messages.push({
+      key: key === null ? null : asBuffer(key),
+      value: bytes === null ? null : asBuffer(bytes),
+      partition: this.#partition,
+      timestamp: String(timestampMs),
+      ...(headers === undefined ? {} : { headers: headersOf(headers) }),
+    })
+  }
+}
+
+/** The head of a record batch. */
+const RECORD_BATCH_BYTES = 61
+
+function headersOf(headers: NonNullable<NewRecord['headers']>): IHeaders {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : asBuffer(value)]),
+  )
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
