@@ -2,6 +2,7 @@ import { ROUND } from '../scenarios/fraud/generator/live-payments.ts'
 import { runEmbedded } from '../scenarios/run-embedded.ts'
 import type { DevFlags } from './commands/dev.ts'
 import { createLiveScreen } from './live-screen.ts'
+import { noteModelFailure } from './model-argument.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import { readSettings, stateDirectory } from './settings.ts'
 import { grouped, note, print, printJson, safe, shownDuration } from './terminal.ts'
@@ -47,6 +48,8 @@ export async function runDev(name: string, flags: DevFlags): Promise<void> {
       onTick: (tick) => {
         if (!flags.json) screen.show(tick)
       },
+      provider: settings.provider,
+      onModelFailure: noteModelFailure,
       onRetry: (error, attempt) => note(`${safe(error.message)}: trying again from the checkpoint (${attempt})`),
     })
     if (flags.json) return printJson({ scenario: name, state: directory, ...last })

@@ -11,6 +11,8 @@ import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Topology } from '../streams/topology.ts'
 import { defineScenario, type Scenario } from './define-scenario.ts'
 import { type LivePaymentsOptions, startLivePayments } from './fraud/generator/live-payments.ts'
+import { modelFolder } from './model-files.ts'
+import { createOnnxHosts, type OnnxHostsOptions } from './model-hosts.ts'
 import { type ArmRates, createRecentOutcomes } from './recent-outcomes.ts'
 
 export interface EmbeddedOptions {
@@ -26,6 +28,9 @@ export interface EmbeddedOptions {
   readonly tickEveryMs: number
   onTick(tick: LiveTick): void
   onRetry(error: RheoError, attempt: number): void
+  /** What models run on; default the CPU. */
+  readonly provider?: OnnxHostsOptions['provider']
+  onModelFailure?: OnnxHostsOptions['onFailure']
 }
 
 /** What happened up to now. Counts are since this run began. */
@@ -67,9 +72,15 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
   makeFolder(directory)
   const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
   const store = openSqliteStateStore(join(directory, 'state.sqlite'), { checkpoints: 'background' })
+  const models = createOnnxHosts({
+    featureNames: scenario.featureSet.names,
+    read: modelFolder(directory).read,
+    provider: options.provider ?? 'cpu',
+    onFailure: options.onModelFailure ?? (() => undefined),
+  })
   try {
     const partitions = (await log.topics()).get(scenario.event.topic.name)?.partitions ?? 1
-    const topology = scenario.topology(partitions)
+    const topology = scenario.topology(partitions, undefined, undefined, models)
     await log.ensureTopics(topology.topics)
     const live = generator === null ? null : await startLivePayments(log, topology, { ...generator, clock: Date.now })
     const view = await createView(log, topology, scenario)
@@ -94,6 +105,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     })
     return await view.tick('whole run')
   } finally {
+    await models.close()
     await log.close()
     await store.close()
   }
