@@ -60,6 +60,8 @@ export interface Topology {
   readonly outputs: readonly Output[]
   readonly bodies: BodyCodecs
   readonly topics: readonly TopicSpec[]
+  /** A topic on which every flush of state is written down first (`withChangelog`), so that a lost store is rebuilt. */
+  readonly changelog?: string
   /** Event times further ahead of the record's timestamp than this are refused. */
   readonly maxFutureMs: number
   /** A watermark is announced to idle partitions each time it has advanced by this much. */
