@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node
 import { availableParallelism, freemem, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
-import type { Place } from './embedded-store.ts'
+import type { Place } from './place.ts'
 import { shownBytes } from './terminal.ts'
 
 export interface Finding {

@@ -11,7 +11,7 @@ export const exitCodesHelp = `Exit codes:
   1  failed: an error of Rheo's own, or a check that did not pass
   2  usage: the command line or the configuration is wrong
   3  input: a file, map, model or record cannot be read
-  4  storage: the log or the state store is locked, full, damaged or lacks what was asked for`
+  4  storage: the log or the state store is away, locked, full or damaged, refuses access, or lacks what was asked for`
 
 /** The exit code for an operating failure. */
 export function exitCodeOf(code: ErrorCode): ExitCode {
@@ -25,6 +25,7 @@ export function exitCodeOf(code: ErrorCode): ExitCode {
     case 'RECORD_TOO_LARGE':
       return exitCodes.input
     case 'FENCED':
+    case 'AUTH_FAILED':
     case 'LOG_UNAVAILABLE':
     case 'STATE_UNAVAILABLE':
     case 'STORAGE_FULL':

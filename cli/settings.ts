@@ -1,90 +1,118 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { z } from 'zod'
-import { parseDurationMs } from '../processors/duration.ts'
+import type { z } from 'zod'
 import { RheoError } from '../schemas/errors.ts'
-
-const duration = z.string().transform((text, context) => {
-  try {
-    return parseDurationMs(text)
-  } catch (error) {
-    context.addIssue({
-      code: 'custom',
-      message: error instanceof RheoError ? `${error.message}. ${error.hint}` : String(error),
-    })
-    return z.NEVER
-  }
-})
-
-/** Every setting with its default and the default's reason. */
-const settingsSchema = z.strictObject({
-  /** The scenario where a command is not told one: the first that exists. */
-  scenario: z.string().min(1).default('fraud'),
-  /** Where log and state live; null: `.rheo/<scenario>` in the current folder, so that projects do not mix. */
-  state: z.string().min(1).nullable().default(null),
-  /** A replay's reaction time, in event time: labels and models act on what comes a slice later. */
-  slice: duration.prefault('1s'),
-  /** What models run on. The CPU is there everywhere, and the fastest for small models; `auto` measures at start. */
-  provider: z.enum(['cpu', 'auto', 'webgpu', 'cuda']).default('cpu'),
-  /** Records folded per commit: enough to hide the cost of a commit, few enough to keep latency low. */
-  batchRecords: z.coerce.number().int().min(1).max(100_000).default(1000),
-})
-
-export type Settings = z.output<typeof settingsSchema>
-export type SettingName = keyof Settings
-export type SettingFlags = { readonly [name in SettingName]?: string | number | undefined }
+import {
+  environmentName,
+  type SettingName,
+  type Settings,
+  settingNames,
+  settingNotes,
+  settingsSchema,
+} from './setting-list.ts'
 
 export interface Setting {
   readonly name: SettingName
+  /** As in force; passwords and keys are left out. */
   readonly value: Settings[SettingName]
   /** `flag`, `RHEO_STATE`, the file's path, or `default`. */
   readonly from: string
 }
 
-export const settingNames = Object.keys(settingsSchema.shape) as SettingName[]
-
 const CONFIG_FILE = 'rheo.config.json'
-
-/** `batchRecords` → `RHEO_BATCH_RECORDS`. */
-export function environmentName(name: SettingName): string {
-  return `RHEO_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
-}
+const HIDDEN = '(hidden)'
 
 /**
  * The settings in force: flags before environment before file (`rheo.config.json`, or the one that RHEO_CONFIG names)
- * before defaults. Throws CONFIG_INVALID, naming the setting and where its value came from.
+ * before defaults. `flags` are those of the command line by the setting's name, others among them count nothing. A secret may stand in a file of its own: `RHEO_KAFKA_PASSWORD_FILE`, `--kafka-password-file`, or
+ * `kafkaPasswordFile` in the configuration. Throws CONFIG_INVALID, naming the setting and where its value came from.
  */
-export function readSettings(flags: SettingFlags = {}): {
+export function readSettings(flags: object = {}): {
   readonly settings: Settings
   readonly origins: readonly Setting[]
 } {
   const file = resolve(process.env['RHEO_CONFIG'] ?? CONFIG_FILE)
-  const inFile = readConfigFile(file)
-  const chosen: Record<string, unknown> = { ...inFile }
-  const from = new Map<string, string>(Object.keys(inFile).map((name) => [name, file]))
-  for (const name of settingNames) {
-    const inEnvironment = process.env[environmentName(name)]
-    if (inEnvironment !== undefined && inEnvironment !== '') {
-      chosen[name] = inEnvironment
-      from.set(name, environmentName(name))
-    }
-    if (flags[name] !== undefined) {
-      chosen[name] = flags[name]
-      from.set(name, 'flag')
+  const chosen: Record<string, unknown> = {}
+  const from = new Map<string, string>()
+  const take = (source: (name: string) => unknown, origin: (name: string) => string): void => {
+    for (const name of settingNames) {
+      const found = settingNotes[name].secret ? secretIn(source, origin, name) : valueIn(source, origin, name)
+      if (found === null) continue
+      chosen[name] = found.value
+      from.set(name, found.from)
     }
   }
+  const inFile = readConfigFile(file)
+  take(
+    (name) => inFile[name],
+    () => file,
+  )
+  take((name) => process.env[environmentName(name)], environmentName)
+  take(
+    (name) => (flags as Readonly<Record<string, unknown>>)[name],
+    () => 'flag',
+  )
+  for (const name of Object.keys(inFile)) if (!isKnown(name)) chosen[name] = inFile[name]
   const parsed = settingsSchema.safeParse(chosen)
   if (!parsed.success) throw invalid(parsed.error, from, file)
   const settings = parsed.data
   return {
     settings,
-    origins: settingNames.map((name) => ({ name, value: settings[name], from: from.get(name) ?? 'default' })),
+    origins: settingNames.map((name) => ({
+      name,
+      value: withoutSecrets(name, settings[name]),
+      from: from.get(name) ?? 'default',
+    })),
   }
 }
 
 /** The folder of a scenario's log and state. */
 export function stateDirectory(settings: Settings, scenario: string): string {
   return settings.state ?? join('.rheo', scenario)
+}
+
+interface Found {
+  readonly value: unknown
+  readonly from: string
+}
+
+function valueIn(source: (name: string) => unknown, origin: (name: string) => string, name: string): Found | null {
+  const value = source(name)
+  return value === undefined || value === '' ? null : { value, from: origin(name) }
+}
+
+function secretIn(source: (name: string) => unknown, origin: (name: string) => string, name: string): Found | null {
+  const plain = valueIn(source, origin, name)
+  const named = valueIn(source, origin, `${name}File`)
+  if (named === null) return plain
+  if (plain !== null) {
+    throw new RheoError('CONFIG_INVALID', `${name} is given twice, by ${plain.from} and by ${named.from}`, {
+      hint: 'Keep the one that names a file.',
+    })
+  }
+  try {
+    return { value: readFileSync(String(named.value), 'utf8').replace(/\r?\n$/, ''), from: named.from }
+  } catch (cause) {
+    throw new RheoError('CONFIG_INVALID', `the file of ${name} (from ${named.from}) cannot be read: ${named.value}`, {
+      cause,
+      hint: 'Mend the path or the permissions of the file.',
+    })
+  }
+}
+
+function isKnown(name: string): boolean {
+  const setting = name.replace(/File$/, '')
+  if (Object.hasOwn(settingNotes, name)) return true
+  return Object.hasOwn(settingNotes, setting) && settingNotes[setting as SettingName].secret === true
+}
+
+/** Passwords also stand in addresses: `redis://user:password@host`. */
+function withoutSecrets(name: SettingName, value: Settings[SettingName]): Settings[SettingName] {
+  if (value === null || value === undefined) return value
+  if (settingNotes[name].secret) return HIDDEN
+  const hide = (text: string): string => text.replace(/(\/\/[^/@]*?:)[^/]*@/, `$1${HIDDEN}@`)
+  if (Array.isArray(value)) return value.map(hide)
+  return typeof value === 'string' ? hide(value) : value
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
@@ -118,11 +146,6 @@ function invalid(error: z.ZodError, from: ReadonlyMap<string, string>, file: str
     })
   }
   const name = String(issue.path[0])
-  return new RheoError(
-    'CONFIG_INVALID',
-    `the setting ${name} (from ${from.get(name) ?? 'default'}) is wrong: ${issue.message}`,
-    {
-      hint: '`rheo config print --help` describes every setting.',
-    },
-  )
+  const text = `the setting ${name} (from ${from.get(name) ?? 'default'}) is wrong: ${issue.message}`
+  return new RheoError('CONFIG_INVALID', text, { hint: '`rheo config print --help` describes every setting.' })
 }

@@ -1,13 +1,8 @@
 import type { Command } from 'commander'
+import { environmentName, flagOf, type SettingGroup, settingNames, settingNotes } from '../setting-list.ts'
 import { print, printJson, table } from '../terminal.ts'
 
-const help = `
-Settings, each as a flag, in the environment, or in rheo.config.json (RHEO_CONFIG names another file):
-  scenario       whose topics, when a command is not told      RHEO_SCENARIO        default fraud
-  state          folder of log and state                       RHEO_STATE           default .rheo/<scenario>
-  slice          a replay's reaction time                      RHEO_SLICE           default 1s
-  batchRecords   records folded per commit                     RHEO_BATCH_RECORDS   default 1000
-
+const examples = `
 Examples:
   rheo config print
   RHEO_SLICE=15m rheo config print --json`
@@ -15,9 +10,9 @@ Examples:
 export function define(command: Command): void {
   command
     .command('print')
-    .description('print every setting in force and where it comes from')
+    .description('print every setting in force and where it comes from; passwords and keys are hidden')
     .option('--json', 'one JSON document: name → {value, from}')
-    .addHelpText('after', help)
+    .addHelpText('after', () => `${settingsHelp()}\n${examples}`)
     .action(async (options: { json?: boolean }) => {
       const { readSettings } = await import('../settings.ts')
       const { origins } = readSettings()
@@ -29,7 +24,27 @@ export function define(command: Command): void {
     })
 }
 
-function shown(name: string, value: string | number | null): string {
-  if (value === null) return '.rheo/<scenario>'
-  return name === 'slice' ? `${value} ms` : String(value)
+/** Every setting with its flag, its variable and its default, group by group. */
+function settingsHelp(): string {
+  const lines = [
+    '',
+    'Settings, each as a flag, in the environment, or by its name in rheo.config.json (RHEO_CONFIG names another file).',
+    'A secret is read from a file, too: RHEO_KAFKA_PASSWORD_FILE, or kafkaPasswordFile in the configuration.',
+  ]
+  const groups = new Map<SettingGroup, string[]>()
+  for (const name of settingNames) {
+    const { group, about, byDefault } = settingNotes[name]
+    const rows = groups.get(group) ?? []
+    groups.set(group, rows)
+    rows.push(`  ${name.padEnd(17)}${environmentName(name).padEnd(24)}${about} (${byDefault})`)
+    rows.push(`  ${''.padEnd(17)}${flagOf(name)}`)
+  }
+  for (const [group, rows] of groups) lines.push('', `${group}:`, ...rows)
+  return lines.join('\n')
+}
+
+function shown(name: string, value: string | number | readonly string[] | null): string {
+  if (value === null) return name === 'state' ? '.rheo/<scenario>' : '–'
+  if (name === 'slice' || name === 'drain' || name === 'giveUpAfter') return `${value} ms`
+  return Array.isArray(value) ? value.join(',') : String(value)
 }

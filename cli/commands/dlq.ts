@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { addPlaceOptions, type PlaceOptions } from '../embedded-store.ts'
 import { wholeNumber } from '../options.ts'
+import { addPlaceOptions, type PlaceOptions } from '../place.ts'
 
 export interface DlqOptions extends PlaceOptions {
   readonly limit: number

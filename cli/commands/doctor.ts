@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { addPlaceOptions, type PlaceOptions, placeOf } from '../embedded-store.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { print, printJson, safe, styled } from '../terminal.ts'
 
 export function define(command: Command): void {

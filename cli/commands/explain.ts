@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
-import { addPlaceOptions, openLog, type PlaceOptions, placeOf } from '../embedded-store.ts'
+import { openLog } from '../connections.ts'
+import { addPlaceOptions, type PlaceOptions, placeOf, whereLogIs } from '../place.ts'
 import { print, printJson, safe, styled, table } from '../terminal.ts'
 
 interface Options extends PlaceOptions {
@@ -34,7 +35,7 @@ async function explain(id: string, options: Options): Promise<void> {
     if (score === undefined) {
       const { RheoError } = await import('../../schemas/errors.ts')
       const isThere = found.length > 0
-      throw new RheoError('INPUT_UNREADABLE', `the log in ${place.directory} has no score of ${id}`, {
+      throw new RheoError('INPUT_UNREADABLE', `the log in ${whereLogIs(place)} has no score of ${id}`, {
         hint: isThere
           ? 'Its event is there, but not scored yet, or it is a dead letter: see `rheo dlq ls`.'
           : 'Check the id with `rheo subscribe scores --since start --no-follow`, and the folder with --state.',

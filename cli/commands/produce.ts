@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import type { CatalogueTopic } from '../../schemas/topics.ts'
 import type { NewRecord } from '../../streams/event-log/event-log.ts'
-import { addPlaceOptions, EMBEDDED_PARTITIONS, openOrCreateLog, type PlaceOptions, placeOf } from '../embedded-store.ts'
+import { newPartitions, openOrCreateLog } from '../connections.ts'
 import { positiveNumber } from '../options.ts'
+import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { grouped, note, print, printJson, safe } from '../terminal.ts'
 
 interface Options extends PlaceOptions {
@@ -45,7 +46,7 @@ async function produce(name: string, options: Options): Promise<void> {
   const log = await openOrCreateLog(place)
   try {
     const present = (await log.topics()).get(topic.name)
-    const partitions = present?.partitions ?? EMBEDDED_PARTITIONS
+    const partitions = present?.partitions ?? newPartitions(place, topic.partitions)
     if (present === undefined) await log.ensureTopics([{ ...topic, partitions }])
     const startMs = performance.now()
     let records = 0

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Stage } from '../../streams/topology.ts'
-import { addPlaceOptions, openLog, openState, type PlaceOptions, placeOf } from '../embedded-store.ts'
+import { openLog, openState } from '../connections.ts'
+import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { print, printJson } from '../terminal.ts'
 
 const help = `

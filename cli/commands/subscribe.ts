@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
-import { addPlaceOptions, openLog, type PlaceOptions, placeOf } from '../embedded-store.ts'
+import { openLog } from '../connections.ts'
 import { durationMs, momentMs, wholeNumber } from '../options.ts'
+import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import type { RecordView } from '../record-view.ts'
 import { print, printJson, safe, styled } from '../terminal.ts'
 

@@ -1,0 +1,92 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { RheoError } from '../schemas/errors.ts'
+import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
+import type { EventLog } from '../streams/event-log/event-log.ts'
+import type { SqliteOptions } from '../streams/event-log/sqlite-file.ts'
+import type { StateStore } from '../streams/state/state-store.ts'
+import type { Place } from './place.ts'
+import { redisOptionsOf } from './server-options.ts'
+
+/** One process works on an embedded log, so one partition serves it: a replay makes its topics so. */
+const EMBEDDED_PARTITIONS = 1
+
+/**
+ * The log of a command that reads: Kafka, or the embedded log of a folder that has one. Throws LOG_UNAVAILABLE with the
+ * way to make one where there is none, AUTH_FAILED, CONFIG_INVALID.
+ */
+export async function openLog(place: Place): Promise<EventLog> {
+  const file = join(place.directory, 'log.sqlite')
+  if (!existsSync(file)) throw nothingThere(place.directory, 'log')
+  return openEmbeddedLog(place)
+}
+
+/** The log of a command that appends: makes folder and file where they are missing. */
+export async function openOrCreateLog(place: Place): Promise<EventLog> {
+  makeFolder(place.directory)
+  return openEmbeddedLog(place)
+}
+
+/** The log of a process that scores: makes what is missing. */
+export async function openWorkerLog(place: Place): Promise<EventLog> {
+  makeFolder(place.directory)
+  return openEmbeddedLog(place, { checkpoints: 'background' })
+}
+
+/** The state as others have left it: Redis, or the store beside the embedded log. Throws STATE_UNAVAILABLE where there is none. */
+export async function openState(place: Place): Promise<StateStore> {
+  if (place.settings.redis !== null) return openRedis(place)
+  const file = join(place.directory, 'state.sqlite')
+  if (!existsSync(file)) throw nothingThere(place.directory, 'state')
+  const { openSqliteStateStore } = await import('../streams/state/sqlite.ts')
+  return openSqliteStateStore(file)
+}
+
+/** The state store of a process that scores: makes what is missing. */
+export async function openWorkerState(place: Place): Promise<StateStore> {
+  if (place.settings.redis !== null) return openRedis(place)
+  makeFolder(place.directory)
+  const { openSqliteStateStore } = await import('../streams/state/sqlite.ts')
+  return openSqliteStateStore(join(place.directory, 'state.sqlite'), { checkpoints: 'background' })
+}
+
+/** Which id stands for which schema: a registry's, or those that this version of Rheo carries. */
+export async function openRegistry(_place: Place): Promise<SchemaRegistry> {
+  return createLocalRegistry()
+}
+
+/** Partitions of topics that are not there yet. */
+export function newPartitions({ settings }: Place, byDefault: number): number {
+  return settings.partitions ?? (settings.kafka === null ? EMBEDDED_PARTITIONS : byDefault)
+}
+
+async function openEmbeddedLog({ directory }: Place, options: SqliteOptions = {}): Promise<EventLog> {
+  const { openSqliteLog } = await import('../streams/event-log/sqlite.ts')
+  return openSqliteLog(join(directory, 'log.sqlite'), options)
+}
+
+async function openRedis({ settings }: Place): Promise<StateStore> {
+  const { openRedisStateStore } = await import('../streams/state/redis.ts')
+  return openRedisStateStore(redisOptionsOf(settings)!)
+}
+
+function makeFolder(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true })
+  } catch (cause) {
+    throw new RheoError('LOG_UNAVAILABLE', `the folder ${directory} cannot be made`, {
+      cause,
+      hint: 'Choose another with --state, or mend its permissions.',
+    })
+  }
+}
+
+function nothingThere(directory: string, what: 'log' | 'state'): RheoError {
+  return new RheoError(
+    what === 'log' ? 'LOG_UNAVAILABLE' : 'STATE_UNAVAILABLE',
+    `there is no ${what} in ${directory}`,
+    {
+      hint: 'Make one with `rheo replay fraud --demo` (then add --state .rheo/demo), or name its folder with --state.',
+    },
+  )
+}
