@@ -4,6 +4,7 @@ export type ErrorCode =
   | 'LOG_UNAVAILABLE' // the event log does not answer, or its file is locked by another process
   | 'AUTH_FAILED' // a server refused the user, the password or the certificate
   | 'STATE_UNAVAILABLE' // the state store does not answer
+  | 'REGISTRY_UNAVAILABLE' // the schema registry does not answer
   | 'STORAGE_FULL' // no space left where the log or the state lives
   | 'STORAGE_CORRUPT' // a file of the log or the state store cannot be read
   | 'RECORD_TOO_LARGE' // larger than the topic's maxRecordBytes

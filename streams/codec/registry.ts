@@ -1,0 +1,164 @@
+import { Agent } from 'node:https'
+import { COMPATIBILITY, SchemaRegistry as RegistryClient, SchemaType } from '@kafkajs/confluent-schema-registry'
+import avro from 'avsc'
+import { RheoError } from '../../schemas/errors.ts'
+import { type EventSchema, fullName } from '../../schemas/event-schema.ts'
+import type { RegisteredSchema } from '../../schemas/registered-schema.ts'
+import { canonicalText } from '../../schemas/registration.ts'
+import { answeredStatus, translateRegistry } from './registry-failures.ts'
+import { incompatibleField } from './registry-incompatibility.ts'
+import type { SchemaRegistry } from './schema-registry.ts'
+
+export interface RegistryOptions {
+  /** With the path of its Confluent API; Apicurio: `http://127.0.0.1:8080/apis/ccompat/v7`. */
+  readonly url: string
+  /** What flows on which topic: registered under the subject `<topic>-value`. */
+  readonly topics: readonly { readonly name: string; readonly schema: EventSchema }[]
+  readonly username?: string
+  readonly password?: string
+  /** PEM text of the authority to trust, for https; without it, the system's. */
+  readonly ca?: string
+  readonly timeoutMs?: number
+}
+
+const TIMEOUT_MS = 5_000
+/** Within one call; the run loop goes on trying. */
+const RETRIES = { retries: 2, initialRetryTimeInSecs: 0.05, maxRetryTimeInSecs: 1 }
+/** How long an id that the registry does not know is not asked for again. Ids are given out in turn: it may come to be. */
+const UNKNOWN_FOR_MS = 1_000
+/** Unknown ids kept in mind; bytes that only look framed bring any of 2^32. */
+const MOST_UNKNOWN = 1_000
+const MOST_VERSIONS = 100
+const NO_RECORD = 'schema of something else than an Avro record'
+
+type Known = RegisteredSchema | undefined
+
+/**
+ * A Confluent-compatible schema registry. Registers the schemas of all topics, each subject with BACKWARD_TRANSITIVE,
+ * since a replay reads old data with new code; afterwards writers' ids are looked up as they come, once each.
+ *
+ * Throws REGISTRY_UNAVAILABLE (retryable; also `schemaOf`), AUTH_FAILED, SCHEMA_INCOMPATIBLE with the field that breaks
+ * it, CONFIG_INVALID where a subject has a weaker compatibility level.
+ */
+export async function openSchemaRegistry(options: RegistryOptions): Promise<SchemaRegistry> {
+  const { url } = options
+  const client = clientOf(options)
+  const idByText = new Map<string, number>()
+  for (const { name, schema } of options.topics) {
+    const id = await register(client, url, `${name}-value`, schema)
+    if (!idByText.has(canonicalText(schema))) idByText.set(canonicalText(schema), id)
+  }
+  const byId = new Map<number, RegisteredSchema>()
+  const asked = new Map<number, Promise<Known>>()
+  const unknownUntilMs = new Map<number, number>()
+
+  async function ask(id: number): Promise<Known> {
+    try {
+      const found = await lookUp(client, id)
+      byId.set(id, found)
+      return found
+    } catch (error) {
+      if (answeredStatus(error) !== 404) throw translateRegistry(error, url)
+      if (unknownUntilMs.size >= MOST_UNKNOWN) unknownUntilMs.clear()
+      unknownUntilMs.set(id, performance.now() + UNKNOWN_FOR_MS)
+      return undefined
+    } finally {
+      asked.delete(id)
+    }
+  }
+
+  return {
+    idOf(schema) {
+      const id = idByText.get(canonicalText(schema))
+      if (id === undefined) {
+        throw new RheoError('SCHEMA_INCOMPATIBLE', `${fullName(schema)} was not registered at ${url}`, {
+          hint: 'Name its topic when the registry is opened.',
+        })
+      }
+      return id
+    },
+    schemaOf(id) {
+      const known = byId.get(id)
+      if (known !== undefined || (unknownUntilMs.get(id) ?? 0) > performance.now()) return known
+      let answer = asked.get(id)
+      if (answer === undefined) {
+        answer = ask(id)
+        asked.set(id, answer)
+        answer.catch(() => undefined) // a caller that only wanted to know whether it is there does not wait
+      }
+      return answer
+    },
+  }
+}
+
+function clientOf({ url, username, password, ca, timeoutMs = TIMEOUT_MS }: RegistryOptions): RegistryClient {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new RheoError('CONFIG_INVALID', `"${url}" is no address of a schema registry`, {
+      hint: 'Write http://host:port/path or https://host:port/path.',
+    })
+  }
+  return new RegistryClient({
+    host: url.replace(/\/+$/, ''),
+    clientId: 'rheo',
+    retry: RETRIES,
+    ...(username === undefined ? {} : { auth: { username, password: password ?? '' } }),
+    ...(ca === undefined ? {} : { agent: new Agent({ ca }) }),
+    middlewares: [() => ({ prepareRequest: async (next) => (await next()).enhance({ timeout: timeoutMs }) })],
+  })
+}
+
+async function register(client: RegistryClient, url: string, subject: string, schema: EventSchema): Promise<number> {
+  const confluent = { type: SchemaType.AVRO, schema: JSON.stringify(schema.avro) } as const
+  try {
+    return (await client.register(confluent, { subject, compatibility: COMPATIBILITY.BACKWARD_TRANSITIVE })).id
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ConfluentSchemaRegistryCompatibilityError') {
+      const level = /!= (\w+)\)/.exec(error.message)?.[1]
+      if (level !== COMPATIBILITY.FULL_TRANSITIVE) throw weakerLevel(subject, level, url, error)
+      return (await client.register(confluent, { subject, compatibility: COMPATIBILITY.FULL_TRANSITIVE })).id
+    }
+    if (answeredStatus(error) !== 409) throw translateRegistry(error, url)
+    const field = await breakingField(client, subject, schema)
+    throw new RheoError(
+      'SCHEMA_INCOMPATIBLE',
+      `${fullName(schema)} cannot read every version of ${subject}: ${field ?? (error as Error).message}`,
+      {
+        hint: 'Give new fields a default, and neither rename fields nor change their type; otherwise start a new topic.',
+        cause: error,
+      },
+    )
+  }
+}
+
+/** The field that keeps the schema from reading one of the subject's versions, with that version. */
+async function breakingField(client: RegistryClient, subject: string, schema: EventSchema): Promise<string | null> {
+  for (let version = 1; version <= MOST_VERSIONS; version++) {
+    try {
+      const written = await lookUp(client, await client.getRegistryId(subject, version))
+      const field = incompatibleField(schema, written.avro)
+      if (field !== null) return `since version ${version}, ${field}`
+    } catch (error) {
+      if (answeredStatus(error) !== null) return null
+      throw error
+    }
+  }
+  return null
+}
+
+/** The schema with this id; one that is no Avro record under a name that no event type has. */
+async function lookUp(client: RegistryClient, id: number): Promise<RegisteredSchema> {
+  const type = await client.getSchema(id).catch((error: unknown) => {
+    if (error instanceof Error && 'status' in error) throw error // the registry's answer, or none; else the schema is broken
+    return null
+  })
+  if (!avro.Type.isType(type, 'record')) return { id, fullName: NO_RECORD, avro: '"null"' }
+  const record = type as avro.types.RecordType
+  return { id, fullName: record.name ?? NO_RECORD, avro: JSON.stringify(record.schema()) }
+}
+
+function weakerLevel(subject: string, level: string | undefined, url: string, cause: Error): RheoError {
+  return new RheoError('CONFIG_INVALID', `The subject ${subject} has the compatibility level ${level}.`, {
+    hint: `Rheo reads old data with new code: PUT {"compatibility":"BACKWARD_TRANSITIVE"} to ${url}/config/${subject}.`,
+    cause,
+  })
+}
