@@ -39,6 +39,8 @@ export const FEEDBACK = -1
 
 /** Kinds made by the run loop. */
 export const WATERMARK = '$watermark'
+/** How far a task with a backlog has read its sources (the entry's event time); Infinity: it has none any more. */
+export const PROGRESS = '$progress'
 export const TIMER = '$timer'
 
 /** Where a step puts its results. The run loop adds watermark, channel and partition. */

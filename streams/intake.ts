@@ -59,6 +59,11 @@ export class Intake {
     return reachMs
   }
 
+  /** Whether records are left that the last batch had to leave: what else may have come was not there when it was read. */
+  hasBacklog(limit: number): boolean {
+    return this.#readers.some(({ records, index }) => index < records.length || records.length >= limit)
+  }
+
   /**
    * Folds up to `limit` records, in the order of their timestamps, none later than `throughMs`; `until` bounds each topic
    * while recovering. Returns how many.

@@ -1,4 +1,4 @@
-import { type Emit, type Entry, FEEDBACK, type Origin, WATERMARK } from '../processors/step.ts'
+import { type Emit, type Entry, FEEDBACK, type Origin, PROGRESS, WATERMARK } from '../processors/step.ts'
 import type { Appends, NewRecord } from './event-log/event-log.ts'
 import { EventValue, outputRecord } from './event-value.ts'
 import { Block } from './packing.ts'
@@ -15,6 +15,8 @@ interface Edge {
   readonly boxes: Entry[][]
   /** Per partition, the watermark that it last got from this task; null on stages that are no `next`. */
   readonly announcedMs: number[] | null
+  /** Per partition, the progress that it was told last. */
+  readonly progressMs: number[]
 }
 
 /** The dead letters, late records and duplicates of a task, and what it took in and gave out. */
@@ -35,6 +37,8 @@ export class Outbox implements Emit {
   watermarkMs = Number.NEGATIVE_INFINITY
   /** Of the entry or record being folded. */
   origin: Origin | null = null
+  /** How far the sources have been read, all of it in what was and will be taken from here; Infinity: no backlog. */
+  progressMs = Number.POSITIVE_INFINITY
   counts: Counts
   readonly #channel: number
   readonly #topology: Topology
@@ -68,6 +72,7 @@ export class Outbox implements Emit {
       const edge: Edge = {
         stage,
         boxes: Array.from({ length: partitions }, () => []),
+        progressMs: Array.from({ length: partitions }, () => Number.POSITIVE_INFINITY),
         announcedMs: next ? Array.from({ length: partitions }, () => Number.NEGATIVE_INFINITY) : null,
       }
       this.#edges.set(stage.name, edge)
@@ -151,17 +156,7 @@ export class Outbox implements Emit {
       for (let p = 0; p < boxes.length; p++) {
         if (watermarkMs - announcedMs![p]! < this.#topology.announceEveryMs) continue
         announcedMs![p] = watermarkMs
-        const channel = this.#channel
-        boxes[p]!.push({
-          kind: WATERMARK,
-          key: '',
-          eventTimeMs: watermarkMs,
-          watermarkMs,
-          channel,
-          body: null,
-          features: null,
-          origin: null,
-        })
+        boxes[p]!.push(controlEntry(WATERMARK, watermarkMs, watermarkMs, this.#channel))
       }
     }
   }
@@ -182,8 +177,20 @@ export class Outbox implements Emit {
     }
   }
 
+  /** Whether partitions have to be told of another progress, though there may be nothing else for them. */
+  get hasProgress(): boolean {
+    return this.#forward.some((edge) => edge.progressMs.some((told) => told !== this.progressMs))
+  }
+
+  /** What all were told before a restart. */
+  restoreProgress(progressMs: number): void {
+    this.progressMs = progressMs
+    for (const edge of this.#forward) edge.progressMs.fill(progressMs)
+  }
+
   /** Everything collected, as appends; the outbox is empty afterwards. */
   take(): Appends[] {
+    this.#tellProgress()
     const appends: Appends[] = []
     const timestampMs = this.#clock()
     for (const { stage, boxes } of this.#edges.values()) {
@@ -201,6 +208,17 @@ export class Outbox implements Emit {
       this.#records = new Map()
     }
     return appends
+  }
+
+  #tellProgress(): void {
+    const { progressMs } = this
+    for (const { boxes, progressMs: told } of this.#forward) {
+      for (let p = 0; p < boxes.length; p++) {
+        if (told[p] === progressMs) continue
+        told[p] = progressMs
+        boxes[p]!.push(controlEntry(PROGRESS, progressMs, Number.NEGATIVE_INFINITY, this.#channel))
+      }
+    }
   }
 
   #blocks(box: readonly Entry[], timestampMs: number): NewRecord[] {
@@ -234,6 +252,10 @@ export class Outbox implements Emit {
 function feedbackEntry(kind: string, key: string, eventTimeMs: number, body: unknown, origin: Origin | null): Entry {
   const watermarkMs = Number.NEGATIVE_INFINITY
   return { kind, key, eventTimeMs, watermarkMs, channel: FEEDBACK, body, features: null, origin }
+}
+
+function controlEntry(kind: string, eventTimeMs: number, watermarkMs: number, channel: number): Entry {
+  return { kind, key: '', eventTimeMs, watermarkMs, channel, body: null, features: null, origin: null }
 }
 
 function isLarge(entry: Entry): boolean {

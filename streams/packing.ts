@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../processors/byte-buffer.ts'
-import { type BodyCodec, type Entry, FEEDBACK, type Origin, WATERMARK } from '../processors/step.ts'
+import { type BodyCodec, type Entry, FEEDBACK, type Origin, PROGRESS, WATERMARK } from '../processors/step.ts'
 import type { LazyBytes } from './event-log/event-log.ts'
 
 /** The kinds that flow through a topology. */
@@ -34,7 +34,7 @@ export class Block implements LazyBytes {
       writer.float64(entry.eventTimeMs)
       writer.float64(entry.watermarkMs)
       writer.varint(entry.channel === FEEDBACK ? 0 : entry.channel + 1)
-      if (entry.kind !== WATERMARK) writer.blob(codecOf(this.#codecs, entry.kind).encode(entry.body))
+      if (!isBodiless(entry.kind)) writer.blob(codecOf(this.#codecs, entry.kind).encode(entry.body))
       if (entry.features === null) writer.varint(0)
       else {
         writer.varint(1)
@@ -61,12 +61,16 @@ export function unpack(value: Uint8Array | LazyBytes | null, codecs: BodyCodecs)
     const eventTimeMs = reader.float64()
     const watermarkMs = reader.float64()
     const channel = reader.varint() - 1
-    const body = kind === WATERMARK ? null : codecOf(codecs, kind).decode(reader.blob())
+    const body = isBodiless(kind) ? null : codecOf(codecs, kind).decode(reader.blob())
     const features = reader.varint() === 0 ? null : reader.float64s()
     const origin = origins[reader.varint() - 1] ?? null
     entries.push({ kind, key, eventTimeMs, watermarkMs, channel, body, features, origin })
   }
   return entries
+}
+
+function isBodiless(kind: string): boolean {
+  return kind === WATERMARK || kind === PROGRESS
 }
 
 /** Each origin once: entries that came together share one. */

@@ -1,18 +1,13 @@
-import { type Entry, FEEDBACK, type Step, TIMER } from '../processors/step.ts'
+import { acquireState } from './acquire-state.ts'
 import { ALL_BYTES, Checkpoint, type CheckpointTable } from './checkpoint.ts'
 import type { Appends, EventLog, Position, TaskWriter } from './event-log/event-log.ts'
-import { fetchOwn } from './fetch-own.ts'
 import { Intake } from './intake.ts'
-import { KeyedState } from './keyed-state.ts'
-import { askModels, type ModelHost } from './model-host.ts'
-import { OriginTrail } from './origin.ts'
 import { type Counts, Outbox } from './outbox.ts'
-import { unpack } from './packing.ts'
+import { RunningStage, type SavedStage } from './running-stage.ts'
 import type { StatePut, StateStore, TaskState } from './state/state-store.ts'
 import { readProgress } from './task-progress.ts'
-import { Timers } from './timers.ts'
 import type { Stage, Topology } from './topology.ts'
-import { channelOf, upstreamChannels, Watermarks } from './watermark.ts'
+import { channelOf } from './watermark.ts'
 
 export interface TaskOptions {
   /** Milliseconds since 1970: processing time (live), or the replay's clock. */
@@ -31,30 +26,9 @@ export function pendingKey(topic: string, partition: number): string {
   return `${topic}/${partition}`
 }
 
-/** Blocks fetched at once. Blocks are small (see outbox.ts), so their number bounds the bytes. */
-const FETCH_BLOCKS = 256
-const NO_LIMIT = Number.MAX_SAFE_INTEGER
 /** The intake's fetches are bounded by bytes: eight of the largest records fit, so after fewer nothing was left behind. */
 const SURELY_ALL_RECORDS = 8
 const RUN_TABLE = '$run'
-
-/** A stage as one task runs it. */
-interface RunningStage {
-  readonly stage: Stage
-  readonly step: Step
-  readonly keyed: KeyedState<unknown> | null
-  readonly timers: Timers
-  readonly watermarks: Watermarks
-  readonly outbox: Outbox
-  readonly trail: OriginTrail
-  readonly models: ModelHost | null
-  /** The next offset to fetch. */
-  next: bigint
-  /** The last fetch came back full: there may be more. */
-  full: boolean
-  /** The key whose state is being folded, for `forget`. */
-  key: string
-}
 
 /**
  * One task: one partition number across all stages of a topology. The way of a record:
@@ -90,7 +64,8 @@ export class Task {
   ): Promise<Task> {
     const name = `${topology.scenario}-${number}`
     const writer = await log.acquire(`rheo-${topology.scenario}`, name)
-    const state = store === null ? null : await store.acquire(name)
+    const { clock } = options
+    const state = store === null ? null : await acquireState(topology, number, log, store, writer, clock)
     const task = new Task(topology, number, log, writer, state, options)
     await task.#restore()
     await task.#recover()
@@ -136,7 +111,8 @@ export class Task {
     const key = pendingKey(stage === undefined ? 'intake' : stage.stage.topic, this.number)
     if (pending !== null && !pending.delete(key)) return 0
     const folded = await this.#fold(stage, throughMs)
-    if (folded === 0) return 0
+    const outbox = stage === undefined ? this.#intakeOutbox : stage.outbox
+    if (folded === 0 && !outbox.hasProgress) return 0
     const { appends, positions } = this.#results(stage)
     await this.#writer.commit({ appends, positions })
     if (pending !== null) {
@@ -158,13 +134,14 @@ export class Task {
     const positions: Position[] = []
     for (const stage of [undefined, ...this.#stages]) {
       const folded = await this.#fold(stage, throughMs)
-      if (folded === 0) continue
+      const outbox = stage === undefined ? this.#intakeOutbox : stage.outbox
+      if (folded === 0 && !outbox.hasProgress) continue
       total += folded
       const results = this.#results(stage)
       for (const append of results.appends) appends.push(append)
       for (const position of results.positions) positions.push(position)
     }
-    if (total === 0) return 0
+    if (positions.length === 0) return 0
     await this.#writer.commit({ appends, positions })
     this.#dirty = true
     return total
@@ -219,8 +196,11 @@ export class Task {
 
   /** Folds a batch of the intake (undefined) or of a stage; its results lie in the outbox. */
   async #fold(stage: RunningStage | undefined, throughMs: number): Promise<number> {
-    if (stage !== undefined) return this.#foldStage(stage, null)
-    return this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, null, throughMs)
+    const { batchRecords, clock } = this.#options
+    if (stage !== undefined) return stage.fold(this.#log, batchRecords, clock(), null)
+    const folded = await this.#intake.fold(batchRecords, this.#intakeOutbox, null, throughMs)
+    this.#intakeOutbox.progressMs = this.#intake.hasBacklog(batchRecords) ? throughMs : Number.POSITIVE_INFINITY
+    return folded
   }
 
   #results(stage: RunningStage | undefined): { readonly appends: Appends[]; readonly positions: readonly Position[] } {
@@ -229,64 +209,19 @@ export class Task {
     return { appends: stage.outbox.take(), positions: [position] }
   }
 
-  async #foldStage(running: RunningStage, until: bigint | null): Promise<number> {
-    const { stage, step, keyed, watermarks, timers, outbox, trail } = running
-    const maxRecords = Math.min(this.#options.batchRecords, FETCH_BLOCKS)
-    const limits = { maxRecords, maxBytes: NO_LIMIT }
-    const fetched = await fetchOwn(this.#log, stage.topic, this.number, running.next, limits)
-    running.full = fetched.records.length === maxRecords
-    if (fetched.records.length === 0 && fetched.next === running.next) return 0
-    const takenMs = this.#options.clock()
-    const batch: Entry[] = []
-    for (const record of fetched.records) {
-      if (until !== null && record.offset >= until) break
-      for (const entry of unpack(record.value, this.#topology.bodies)) batch.push(entry)
-    }
-    running.next = until !== null && fetched.next > until ? until : fetched.next
-    if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch, running))
-    if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, running.models, batch)
-    const fold = (entry: Entry): void => {
-      running.key = entry.key
-      outbox.origin = trail.after(entry.origin ?? null, takenMs)
-      step.fold(entry, keyed !== null && entry.key !== '' ? keyed.use(entry.key) : undefined, outbox)
-    }
-    for (const entry of batch) {
-      if (entry.channel !== FEEDBACK) watermarks.advance(entry.channel, entry.watermarkMs)
-      outbox.watermarkMs = watermarks.currentMs
-      if (entry.body !== null) fold(entry)
-      if (watermarks.currentMs >= timers.earliestMs) {
-        for (const { key, atMs } of timers.takeDue(watermarks.currentMs)) fold(timerEntry(key, atMs))
-      }
-      outbox.announce()
-    }
-    return Math.max(1, batch.length)
-  }
-
-  /** The keys that folding the batch will touch: its own, and those of the timers that its watermarks make due. */
-  #keysOf(batch: readonly Entry[], running: RunningStage): string[] {
-    const keys = batch.filter(({ key }) => key !== '').map(({ key }) => key)
-    const ahead = batch.reduce((latest, { watermarkMs }) => Math.max(latest, watermarkMs), running.watermarks.currentMs)
-    for (const key of running.timers.keysUntil(ahead)) keys.push(key)
-    return keys
-  }
-
   async #restore(): Promise<void> {
     const state = this.#state
     if (state === null || state.positions.size === 0) return
-    const [saved] = await state.load(RUN_TABLE, ['task'])
-    if (saved === undefined) return
-    const run = JSON.parse(Buffer.from(saved).toString()) as SavedRun
+    const [page] = await state.load(RUN_TABLE, ['task'])
+    if (page === undefined) return
+    const run = JSON.parse(Buffer.from(page).toString()) as SavedRun
     Object.assign(this.counts, run.counts)
     this.#intake.watermarkMs = run.intakeWatermarkMs ?? Number.NEGATIVE_INFINITY
     this.#intake.behindMs = run.intakeBehindMs ?? null
     this.#intakeOutbox.restoreAnnounced(run.intakeAnnouncedMs)
     for (const running of this.#stages) {
-      const stage = run.stages[running.stage.name]
-      if (stage === undefined) continue
-      running.watermarks.restore(stage.watermarksMs)
-      running.outbox.restoreAnnounced(stage.announcedMs)
-      running.timers.restore(await state.scan(`${running.stage.name}/timers`))
-      running.step.resident?.restore(await state.scan(`${running.stage.name}/resident`))
+      const saved = run.stages[running.stage.name]
+      if (saved !== undefined) await running.restore(state, saved)
     }
   }
 
@@ -302,23 +237,28 @@ export class Task {
       until.set(topic, committed)
       this.#intake.seek(topic, from)
     }
-    while ((await this.#intake.fold(this.#options.batchRecords, this.#intakeOutbox, until)) > 0)
-      this.#intakeOutbox.take()
+    const { batchRecords, clock } = this.#options
+    while ((await this.#intake.fold(batchRecords, this.#intakeOutbox, until)) > 0) this.#intakeOutbox.take()
     this.#intakeOutbox.take()
     for (const running of this.#stages) {
       const { from, committed } = progress.get(running.stage.topic)!
       running.next = from
       while (running.next < committed) {
-        if ((await this.#foldStage(running, committed)) === 0) break
+        if ((await running.fold(this.#log, batchRecords, clock(), committed)) === 0) break
         running.outbox.take()
       }
-      // Ticks are on the stages' topics only.
-      if (this.#topology.intakeNext.includes(running.stage.name)) {
-        const announcedMs = running.watermarks.announcedMs(channelOf(0, this.number))
-        if (announcedMs > this.#intake.watermarkMs) this.#intake.watermarkMs = announcedMs
-      }
+      if (this.#topology.intakeNext.includes(running.stage.name)) await this.#hearIntake(running)
     }
     this.#dirty = true
+  }
+
+  /** What the intake said that is on the first stages' topics only: ticks, and its progress in a backlog. */
+  async #hearIntake(first: RunningStage): Promise<void> {
+    const channel = channelOf(0, this.number)
+    const announcedMs = first.watermarks.announcedMs(channel)
+    if (announcedMs > this.#intake.watermarkMs) this.#intake.watermarkMs = announcedMs
+    if (this.#topology.partitions > 1)
+      this.#intakeOutbox.restoreProgress(await first.toldProgressMs(this.#log, channel))
   }
 
   /** Whoever ran this task before may have left records unread anywhere. */
@@ -329,30 +269,27 @@ export class Task {
 
   #freeze(): Checkpoint {
     const puts: StatePut[] = []
-    const deletes: { table: string; key: string }[] = []
-    const put = (table: string, pages: readonly (readonly [string, Uint8Array])[]): void => {
-      for (const [key, value] of pages) puts.push({ table, key, value, expiresAtMs: null })
-    }
+    const deletes: { readonly table: string; readonly key: string }[] = []
     const positions = new Map(this.#intake.positions().map(({ topic, next }) => [topic, next]))
     const stages: SavedRun['stages'] = {}
     const tables: CheckpointTable[] = []
     /** Repartition topics need nothing that the state store has taken in. */
     const drops: Position[] = []
     let watermarkMs = Number.POSITIVE_INFINITY
-    for (const { stage, step, keyed, timers, watermarks, outbox, next } of this.#stages) {
-      const { name, topic } = stage
+    for (const running of this.#stages) {
+      const { keyed, watermarks, next } = running
+      const { name, topic } = running.stage
       positions.set(topic, next)
       drops.push({ topic, partition: this.number, next })
       if (keyed !== null) tables.push({ keyed, watermarkMs: () => watermarks.currentMs })
       if (this.#state === null) {
-        timers.forgetChanges()
+        running.forgetChanges()
         continue
       }
-      const changed = timers.changedPages()
-      put(`${name}/timers`, changed.puts)
-      for (const key of changed.deletes) deletes.push({ table: `${name}/timers`, key })
-      put(`${name}/resident`, step.resident?.changedPages() ?? [])
-      stages[name] = { watermarksMs: watermarks.snapshot(), announcedMs: outbox.announcedMs() }
+      const changes = running.takeChanges()
+      for (const put of changes.puts) puts.push(put)
+      for (const key of changes.deletes) deletes.push(key)
+      stages[name] = running.snapshot()
       watermarkMs = Math.min(watermarkMs, watermarks.currentMs)
     }
     const run: SavedRun = {
@@ -363,34 +300,15 @@ export class Task {
       intakeAnnouncedMs: this.#intakeOutbox.announcedMs(),
       stages,
     }
-    put(RUN_TABLE, [['task', Buffer.from(JSON.stringify(run))]])
+    puts.push({ table: RUN_TABLE, key: 'task', value: Buffer.from(JSON.stringify(run)), expiresAtMs: null })
     const pages = { positions, puts, deletes, watermarkMs }
     return new Checkpoint(this.#state, this.#log, tables, pages, drops)
   }
 
   #runningStage(stage: Stage): RunningStage {
-    const step = stage.create(this.number)
-    const timers = new Timers()
-    const keyed = step.table === null ? null : new KeyedState(step.table, stage.name, this.#state)
-    const running: RunningStage = {
-      stage,
-      step,
-      keyed,
-      timers,
-      watermarks: new Watermarks(upstreamChannels(this.#topology, stage.name)),
-      trail: new OriginTrail(stage.name),
-      outbox: this.#outbox(
-        this.#topology.stages.indexOf(stage) + 1,
-        stage.next,
-        (key, atMs) => timers.set(key, atMs),
-        () => running.keyed?.forget(running.key),
-      ),
-      models: stage.models?.(this.number) ?? null,
-      next: 0n,
-      full: false,
-      key: '',
-    }
-    return running
+    return new RunningStage(this.#topology, stage, this.number, this.#state, (timer, forget) =>
+      this.#outbox(this.#topology.stages.indexOf(stage) + 1, stage.next, timer, forget),
+    )
   }
 
   #outbox(
@@ -417,26 +335,10 @@ interface SavedRun {
   readonly intakeWatermarkMs: number | null
   readonly intakeBehindMs?: number | null
   readonly intakeAnnouncedMs: ReturnType<Outbox['announcedMs']>
-  readonly stages: Record<
-    string,
-    { watermarksMs: readonly (number | null)[]; announcedMs: ReturnType<Outbox['announcedMs']> }
-  >
+  readonly stages: Record<string, SavedStage>
 }
 
 /** So that equal counts are equal bytes, in whichever order they began. */
 function sortedByName(counts: Counts): Counts {
   return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))) as Counts
-}
-
-function timerEntry(key: string, atMs: number): Entry {
-  return {
-    kind: TIMER,
-    key,
-    eventTimeMs: atMs,
-    watermarkMs: Number.NEGATIVE_INFINITY,
-    channel: FEEDBACK,
-    body: null,
-    features: null,
-    origin: null,
-  }
 }

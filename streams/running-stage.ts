@@ -1,0 +1,191 @@
+import { type Entry, FEEDBACK, PROGRESS, type Step, TIMER } from '../processors/step.ts'
+import { ChannelMerge } from './channel-merge.ts'
+import type { EventLog } from './event-log/event-log.ts'
+import { fetchOwn } from './fetch-own.ts'
+import { KeyedState } from './keyed-state.ts'
+import { askModels, type ModelHost } from './model-host.ts'
+import { OriginTrail } from './origin.ts'
+import type { Outbox } from './outbox.ts'
+import { Block, unpack } from './packing.ts'
+import type { StatePart, StatePut, TaskState } from './state/state-store.ts'
+import { Timers } from './timers.ts'
+import type { Stage, Topology } from './topology.ts'
+import { upstreamChannels, Watermarks } from './watermark.ts'
+
+/** Blocks fetched at once. Blocks are small (see outbox.ts), so their number bounds the bytes. */
+const FETCH_BLOCKS = 256
+const NO_LIMIT = Number.MAX_SAFE_INTEGER
+/** The entries that wait in a stage for the others (`ChannelMerge`), as a block. */
+const PENDING_PAGE = 'block'
+
+/** What a stage needs besides its keys, timers and resident pages to go on where it stood. */
+export interface SavedStage {
+  readonly watermarksMs: readonly (number | null)[]
+  readonly announcedMs: ReturnType<Outbox['announcedMs']>
+  readonly progressMs: ReturnType<ChannelMerge['snapshot']>
+}
+
+/** A stage as one task runs it: its step, with everything that the step leaves to the run loop. */
+export class RunningStage {
+  readonly stage: Stage
+  readonly step: Step
+  readonly keyed: KeyedState<unknown> | null
+  readonly watermarks: Watermarks
+  readonly outbox: Outbox
+  /** The next offset to fetch. */
+  next = 0n
+  /** The last fetch came back full: there may be more. */
+  full = false
+  readonly #topology: Topology
+  readonly #task: number
+  readonly #timers = new Timers()
+  readonly #merge = new ChannelMerge()
+  readonly #trail: OriginTrail
+  readonly #models: ModelHost | null
+  /** The key whose state is being folded, for `forget`. */
+  #key = ''
+  /** Pages of waiting entries lie in the state store. */
+  #hasStoredPending = false
+
+  /** @param outbox makes the stage's outbox, given what to do with timers and with `forget`. */
+  constructor(
+    topology: Topology,
+    stage: Stage,
+    task: number,
+    state: TaskState | null,
+    outbox: (timer: (key: string, atMs: number) => void, forget: () => void) => Outbox,
+  ) {
+    this.#topology = topology
+    this.#task = task
+    this.stage = stage
+    this.step = stage.create(task)
+    this.keyed = this.step.table === null ? null : new KeyedState(this.step.table, stage.name, state)
+    this.watermarks = new Watermarks(upstreamChannels(topology, stage.name))
+    this.outbox = outbox(
+      (key, atMs) => this.#timers.set(key, atMs),
+      () => this.keyed?.forget(this.#key),
+    )
+    this.#trail = new OriginTrail(stage.name)
+    this.#models = stage.models?.(task) ?? null
+  }
+
+  /**
+   * Folds a batch of the stage's topic; its results lie in the outbox. `until` bounds it while recovering. Returns how many
+   * entries were read, 0: none were there.
+   */
+  async fold(log: EventLog, batchRecords: number, takenMs: number, until: bigint | null): Promise<number> {
+    const maxRecords = Math.min(batchRecords, FETCH_BLOCKS)
+    const limits = { maxRecords, maxBytes: NO_LIMIT }
+    const fetched = await fetchOwn(log, this.stage.topic, this.#task, this.next, limits)
+    this.full = fetched.records.length === maxRecords
+    if (fetched.records.length === 0 && fetched.next === this.next) return 0
+    const read: Entry[] = []
+    for (const record of fetched.records) {
+      if (until !== null && record.offset >= until) break
+      for (const entry of unpack(record.value, this.#topology.bodies)) read.push(entry)
+    }
+    this.next = until !== null && fetched.next > until ? until : fetched.next
+    const batch = this.#merge.take(read)
+    const { keyed, step } = this
+    if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch))
+    if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, this.#models, batch)
+    this.#foldBatch(batch, takenMs)
+    this.outbox.progressMs = this.#merge.progressMs
+    return Math.max(1, read.length)
+  }
+
+  /** The progress that `channel` told this stage last, whether it has been read or still lies in the topic. */
+  async toldProgressMs(log: EventLog, channel: number): Promise<number> {
+    const { topic } = this.stage
+    let toldMs = this.#merge.progressOf(channel)
+    for (let from = this.next; ; ) {
+      const limits = { maxRecords: FETCH_BLOCKS, maxBytes: NO_LIMIT }
+      const { records, next } = await fetchOwn(log, topic, this.#task, from, limits)
+      if (next === from) return toldMs
+      from = next
+      for (const { value } of records) {
+        for (const entry of unpack(value, this.#topology.bodies)) {
+          if (entry.kind === PROGRESS && entry.channel === channel) toldMs = entry.eventTimeMs
+        }
+      }
+    }
+  }
+
+  async restore(state: TaskState, saved: SavedStage): Promise<void> {
+    const { name } = this.stage
+    this.watermarks.restore(saved.watermarksMs)
+    const [pending] = await state.load(`${name}/pending`, [PENDING_PAGE])
+    this.#hasStoredPending = pending !== undefined
+    this.#merge.restore(saved.progressMs, pending === undefined ? [] : unpack(pending, this.#topology.bodies))
+    this.outbox.restoreProgress(this.#merge.progressMs)
+    this.outbox.restoreAnnounced(saved.announcedMs)
+    this.#timers.restore(await state.scan(`${name}/timers`))
+    this.step.resident?.restore(await state.scan(`${name}/resident`))
+  }
+
+  /** Everything but the keyed state that has changed since the last call. */
+  takeChanges(): Omit<StatePart, 'watermarkMs'> {
+    const { name } = this.stage
+    const puts: StatePut[] = []
+    const deletes: { table: string; key: string }[] = []
+    const timers = this.#timers.changedPages()
+    for (const [key, value] of timers.puts) puts.push({ table: `${name}/timers`, key, value, expiresAtMs: null })
+    for (const key of timers.deletes) deletes.push({ table: `${name}/timers`, key })
+    for (const [key, value] of this.step.resident?.changedPages() ?? [])
+      puts.push({ table: `${name}/resident`, key, value, expiresAtMs: null })
+    const { pending } = this.#merge
+    if (pending.length > 0) {
+      const value = new Block(pending, this.#topology.bodies).bytes()
+      puts.push({ table: `${name}/pending`, key: PENDING_PAGE, value, expiresAtMs: null })
+    } else if (this.#hasStoredPending) deletes.push({ table: `${name}/pending`, key: PENDING_PAGE })
+    this.#hasStoredPending = pending.length > 0
+    return { puts, deletes }
+  }
+
+  /** Where there is no state store, nobody asks for the changes. */
+  forgetChanges(): void {
+    this.#timers.forgetChanges()
+  }
+
+  snapshot(): SavedStage {
+    return {
+      watermarksMs: this.watermarks.snapshot(),
+      announcedMs: this.outbox.announcedMs(),
+      progressMs: this.#merge.snapshot(),
+    }
+  }
+
+  #foldBatch(batch: readonly Entry[], takenMs: number): void {
+    const { step, keyed, watermarks, outbox } = this
+    const timers = this.#timers
+    const trail = this.#trail
+    const fold = (entry: Entry): void => {
+      this.#key = entry.key
+      outbox.origin = trail.after(entry.origin ?? null, takenMs)
+      step.fold(entry, keyed !== null && entry.key !== '' ? keyed.use(entry.key) : undefined, outbox)
+    }
+    for (const entry of batch) {
+      if (entry.channel !== FEEDBACK) watermarks.advance(entry.channel, entry.watermarkMs)
+      outbox.watermarkMs = watermarks.currentMs
+      if (entry.body !== null) fold(entry)
+      if (watermarks.currentMs >= timers.earliestMs) {
+        for (const { key, atMs } of timers.takeDue(watermarks.currentMs)) fold(timerEntry(key, atMs))
+      }
+      outbox.announce()
+    }
+  }
+
+  /** The keys that folding the batch will touch: its own, and those of the timers that its watermarks make due. */
+  #keysOf(batch: readonly Entry[]): string[] {
+    const keys = batch.filter(({ key }) => key !== '').map(({ key }) => key)
+    const ahead = batch.reduce((latest, { watermarkMs }) => Math.max(latest, watermarkMs), this.watermarks.currentMs)
+    for (const key of this.#timers.keysUntil(ahead)) keys.push(key)
+    return keys
+  }
+}
+
+function timerEntry(key: string, atMs: number): Entry {
+  const watermarkMs = Number.NEGATIVE_INFINITY
+  const control = { channel: FEEDBACK, body: null, features: null, origin: null }
+  return { kind: TIMER, key, eventTimeMs: atMs, watermarkMs, ...control }
+}
