@@ -38,7 +38,7 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
     calibrator: new Calibrator(),
     trainer: policy.createTrainer(),
   }))
-  const modelArms = new ModelArms(policy)
+  const modelArms = new ModelArms(policy, () => arms[0]!)
   let firstMs = Number.NaN
   let publishedMs = Number.NEGATIVE_INFINITY
   let unpublished = 0
@@ -50,6 +50,7 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
   function learn(example: Example, tMs: number): void {
     if (Number.isNaN(firstMs)) firstMs = tMs
     learner.learn(example.features, example.label, 1)
+    modelArms.learn(example)
     arms.forEach((arm, i) => {
       const { rawLogit, logit, probability } = example.arms[i]!
       if (stillLearns(arm, tMs)) arm.calibrator.observe(rawLogit, example.label, 1)
@@ -63,7 +64,6 @@ export function createLearnStep(options: LearnStepOptions): Step<object> {
       if (example.corrected) arm.trainer.correctOutcome(outcome)
       else arm.trainer.observeOutcome(outcome)
     })
-    modelArms.learn(example)
     unpublished++
     changed = true
   }

@@ -4,7 +4,7 @@ import { type BlendSettings, Stacker } from './learners/stacker.ts'
 import type { ArmUpdate, Example, ModelScore, ServedScore } from './model-update.ts'
 import type { Policy, PolicyTrainer } from './policies/policy.ts'
 
-interface ModelArm {
+export interface ModelArm {
   readonly calibrator: Calibrator
   readonly trainer: PolicyTrainer
 }
@@ -14,20 +14,24 @@ const PAGE = 'models'
 /** The learner's part in models that come and go: calibration and threshold of each, by name, and how they are blended. */
 export class ModelArms {
   readonly #policy: Policy
+  readonly #champion: () => ModelArm
   readonly #arms = new Map<string, ModelArm>()
   #stacker = new Stacker()
   #changed = false
 
-  constructor(policy: Policy) {
+  /** @param champion what the online model alone goes on from: until models came, it was the champion */
+  constructor(policy: Policy, champion: () => ModelArm) {
     this.#policy = policy
+    this.#champion = champion
   }
 
-  learn({ label, corrected, scoredMs, amount, models }: Example): void {
-    if (models.length === 0) return
+  learn(example: Example): void {
+    const { label, corrected, scoredMs, amount } = example
+    const [base, ...others] = this.#served(example)
+    if (base === undefined) return
     this.#changed = true
-    const [base, ...others] = models
-    this.#stacker.observe(base!.rawLogit, others, label)
-    for (const model of models) {
+    this.#stacker.observe(base.rawLogit, others, label)
+    for (const model of [base, ...others]) {
       const { calibrator, trainer } = this.#armOf(model)
       calibrator.observe(model.rawLogit, label, 1)
       const { logit, probability } = model
@@ -37,9 +41,10 @@ export class ModelArms {
     }
   }
 
-  watch({ amount, models }: ServedScore, eventTimeMs: number): void {
-    if (models.length > 0) this.#changed = true
-    for (const model of models) {
+  watch(score: ServedScore, eventTimeMs: number): void {
+    const { amount } = score
+    for (const model of this.#served(score)) {
+      this.#changed = true
       const { logit, probability } = model
       this.#armOf(model).trainer.observeScore({ logit, probability, eventTimeMs, amount })
     }
@@ -85,12 +90,31 @@ export class ModelArms {
     return [[PAGE, writer.take()]]
   }
 
+  /** Where no model answered, the champion was the online model alone; before the first model, nobody has to know. */
+  #served({ arms, models }: Pick<ServedScore, 'arms' | 'models'>): readonly ModelScore[] {
+    if (models.length > 0 || this.#arms.size === 0) return models
+    const [name] = this.#arms.keys()
+    return [{ name: name!, version: '', ...arms[0]! }]
+  }
+
   #armOf({ name }: ModelScore): ModelArm {
     let arm = this.#arms.get(name)
     if (arm === undefined) {
-      arm = { calibrator: new Calibrator(), trainer: this.#policy.createTrainer() }
+      arm = this.#arms.size === 0 ? this.#copyOfChampion() : this.#freshArm()
       this.#arms.set(name, arm)
     }
     return arm
+  }
+
+  #freshArm(): ModelArm {
+    return { calibrator: new Calibrator(), trainer: this.#policy.createTrainer() }
+  }
+
+  #copyOfChampion(): ModelArm {
+    const { calibrator, trainer } = this.#champion()
+    return {
+      calibrator: Calibrator.decode(calibrator.encode()),
+      trainer: this.#policy.decodeTrainer(trainer.encode()),
+    }
   }
 }

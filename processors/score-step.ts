@@ -133,7 +133,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       let rawLogit = arm.scorer.logit(vector)
       if (i === 0 && inferred !== null) {
         const base = { name: options.model.name, version: String(arm.scorer.version), rawLogit }
-        models = served.scores(base, inferred.models, amount)
+        models = served.scores(base, inferred.models, amount, arm)
         rawLogit = served.blend(models)
       }
       const logit = calibratedLogit(rawLogit, arm.calibration)

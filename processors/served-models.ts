@@ -9,7 +9,8 @@ import type { Policy, PolicySettings } from './policies/policy.ts'
 /** The online model's own answer, to blend the others into. */
 export type BaseAnswer = Pick<ModelScore, 'name' | 'version' | 'rawLogit'>
 
-interface Serving {
+/** How an arm's log-odds become a probability and a decision. */
+export interface Serving {
   readonly calibration: CalibrationSettings
   readonly policy: PolicySettings
 }
@@ -24,17 +25,20 @@ export class ServedModels {
   readonly #policy: Policy
   #blend = UNBLENDED
   readonly #arms = new Map<string, Serving>()
+  readonly #fresh: Serving
   #changed = false
 
   constructor(policy: Policy) {
     this.#policy = policy
+    this.#fresh = { calibration: UNCALIBRATED, policy: policy.initialSettings }
   }
 
-  scores(base: BaseAnswer, inferences: readonly Inference[], amount: number): readonly ModelScore[] {
+  /** @param champion what the online model alone goes by as long as no update told otherwise */
+  scores(base: BaseAnswer, inferences: readonly Inference[], amount: number, champion: Serving): readonly ModelScore[] {
     const models = inferences.map(({ name, version, probability }) =>
-      this.#score({ name, version, rawLogit: modelLogit(probability) }, amount),
+      this.#score({ name, version, rawLogit: modelLogit(probability) }, amount, this.#fresh),
     )
-    return [this.#score(base, amount), ...models]
+    return [this.#score(base, amount, champion), ...models]
   }
 
   /** The champion's log-odds, before calibration. `scores` as above. */
@@ -79,11 +83,8 @@ export class ServedModels {
     return [[PAGE, writer.take()]]
   }
 
-  #score({ name, version, rawLogit }: BaseAnswer, amount: number): ModelScore {
-    const { calibration, policy } = this.#arms.get(name) ?? {
-      calibration: UNCALIBRATED,
-      policy: this.#policy.initialSettings,
-    }
+  #score({ name, version, rawLogit }: BaseAnswer, amount: number, byDefault: Serving): ModelScore {
+    const { calibration, policy } = this.#arms.get(name) ?? byDefault
     const logit = calibratedLogit(rawLogit, calibration)
     const probability = sigmoid(logit)
     const { threshold } = this.#policy.decide(probability, logit, amount, policy)
