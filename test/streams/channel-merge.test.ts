@@ -1,0 +1,78 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type Entry, FEEDBACK, PROGRESS } from '../../processors/step.ts'
+import { ChannelMerge } from '../../streams/channel-merge.ts'
+
+const NONE = Number.POSITIVE_INFINITY
+
+function event(channel: number, eventTimeMs: number): Entry {
+  return { kind: 'payment', key: 'k', eventTimeMs, watermarkMs: eventTimeMs, channel, body: {}, features: null }
+}
+
+function progress(channel: number, eventTimeMs: number): Entry {
+  return { ...event(channel, eventTimeMs), kind: PROGRESS, key: '', body: null }
+}
+
+const shown = (entries: readonly Entry[]): string[] => entries.map((e) => `${e.channel}@${e.eventTimeMs}`)
+
+describe('ChannelMerge', () => {
+  it('leaves the order of the topic alone where no task has a backlog', () => {
+    const entries = [event(1, 30), event(0, 10), event(FEEDBACK, 5), event(1, 20)]
+    expect(new ChannelMerge().take(entries)).toBe(entries)
+  })
+
+  it('holds back what lies beyond the least progress, and gives it in the order of event time', () => {
+    const merge = new ChannelMerge()
+    merge.take([progress(0, 0), progress(1, 0)])
+    expect(shown(merge.take([event(0, 10), event(0, 30), progress(0, 30)]))).toEqual([])
+    expect(shown(merge.take([event(1, 20), event(1, 10), progress(1, 25)]))).toEqual(['0@10', '1@10', '1@20'])
+    expect(merge.progressMs).toBe(25)
+    expect(shown(merge.take([progress(1, NONE)]))).toEqual(['0@30'])
+    expect(merge.progressMs).toBe(30)
+  })
+
+  it('lets feedback and what comes late through at once', () => {
+    const merge = new ChannelMerge()
+    merge.take([progress(0, 100), progress(1, 100)])
+    expect(shown(merge.take([event(FEEDBACK, 500), event(1, 40), event(0, 200)]))).toEqual(['-1@500', '1@40'])
+    expect(shown(merge.pending)).toEqual(['0@200'])
+  })
+
+  const stretch = fc.array(fc.tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 100 })), {
+    maxLength: 60,
+  })
+  /** Tasks that each send their events in order and say now and then how far they are; all end without a backlog. */
+  const topic = stretch.map((steps) => {
+    const reachedMs = [0, 0, 0]
+    const entries: Entry[] = [0, 1, 2].map((channel) => progress(channel, 0))
+    for (const [channel, ms] of steps) {
+      reachedMs[channel]! += ms
+      entries.push(ms % 3 === 0 ? progress(channel, reachedMs[channel]!) : event(channel, reachedMs[channel]!))
+    }
+    return [...entries, ...[0, 1, 2].map((channel) => progress(channel, NONE))]
+  })
+
+  it('gives every event once, by event time, however the topic is cut and wherever a restart comes', () => {
+    fc.assert(
+      fc.property(topic, fc.array(fc.nat(60), { maxLength: 8 }), (entries, cuts) => {
+        const whole = shown(new ChannelMerge().take(entries))
+        let merge = new ChannelMerge()
+        const parts: string[] = []
+        const ends = [...cuts, entries.length].sort((a, b) => a - b)
+        ends.forEach((end, i) => {
+          parts.push(...shown(merge.take(entries.slice(ends[i - 1] ?? 0, end))))
+          const again = new ChannelMerge()
+          again.restore(merge.snapshot(), merge.pending)
+          merge = again
+        })
+        expect(parts).toEqual(whole)
+        const events = entries.filter(({ kind }) => kind !== PROGRESS)
+        const ordered = [...events].sort((a, b) => a.eventTimeMs - b.eventTimeMs || a.channel - b.channel)
+        // Of one moment, who comes first may depend on what had been announced by then.
+        expect(whole.map((text) => text.split('@')[1])).toEqual(ordered.map(({ eventTimeMs }) => `${eventTimeMs}`))
+        expect([...whole].sort()).toEqual(shown(events).sort())
+        expect(merge.pending).toEqual([])
+      }),
+    )
+  })
+})
