@@ -1,12 +1,15 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
+import { topics } from '../schemas/topics.ts'
 import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { SqliteOptions } from '../streams/event-log/sqlite-file.ts'
+import type { Membership } from '../streams/membership.ts'
 import type { StateStore } from '../streams/state/state-store.ts'
+import type { Topology } from '../streams/topology.ts'
 import type { Place } from './place.ts'
-import { redisOptionsOf } from './server-options.ts'
+import { kafkaConnectionOf, redisOptionsOf, registryOptionsOf } from './server-options.ts'
 
 /** One process works on an embedded log, so one partition serves it: a replay makes its topics so. */
 const EMBEDDED_PARTITIONS = 1
@@ -16,6 +19,7 @@ const EMBEDDED_PARTITIONS = 1
  * way to make one where there is none, AUTH_FAILED, CONFIG_INVALID.
  */
 export async function openLog(place: Place): Promise<EventLog> {
+  if (place.settings.kafka !== null) return openKafka(place)
   const file = join(place.directory, 'log.sqlite')
   if (!existsSync(file)) throw nothingThere(place.directory, 'log')
   return openEmbeddedLog(place)
@@ -23,12 +27,14 @@ export async function openLog(place: Place): Promise<EventLog> {
 
 /** The log of a command that appends: makes folder and file where they are missing. */
 export async function openOrCreateLog(place: Place): Promise<EventLog> {
+  if (place.settings.kafka !== null) return openKafka(place)
   makeFolder(place.directory)
   return openEmbeddedLog(place)
 }
 
 /** The log of a process that scores: makes what is missing. */
 export async function openWorkerLog(place: Place): Promise<EventLog> {
+  if (place.settings.kafka !== null) return openKafka(place)
   makeFolder(place.directory)
   return openEmbeddedLog(place, { checkpoints: 'background' })
 }
@@ -51,8 +57,21 @@ export async function openWorkerState(place: Place): Promise<StateStore> {
 }
 
 /** Which id stands for which schema: a registry's, or those that this version of Rheo carries. */
-export async function openRegistry(_place: Place): Promise<SchemaRegistry> {
-  return createLocalRegistry()
+export async function openRegistry({ scenario, settings }: Place): Promise<SchemaRegistry> {
+  const options = registryOptionsOf(settings)
+  if (options === null) return createLocalRegistry()
+  const { openSchemaRegistry } = await import('../streams/codec/registry.ts')
+  return openSchemaRegistry({ ...options, topics: topics.filter((topic) => topic.scenario === scenario) })
+}
+
+/** How the workers on Kafka share the tasks of a topology; null: this process runs all of them. */
+export async function openMembership({ settings }: Place, topology: Topology): Promise<Membership | null> {
+  const connection = kafkaConnectionOf(settings)
+  if (connection === null) return null
+  const { createKafkaMembership } = await import('../streams/event-log/kafka-membership.ts')
+  const { scenario, partitions } = topology
+  const read = [...topology.sources, ...topology.stages].map(({ topic }) => topic)
+  return createKafkaMembership({ connection, group: `rheo-${scenario}`, topics: read, partitions })
 }
 
 /** Partitions of topics that are not there yet. */
@@ -63,6 +82,12 @@ export function newPartitions({ settings }: Place, byDefault: number): number {
 async function openEmbeddedLog({ directory }: Place, options: SqliteOptions = {}): Promise<EventLog> {
   const { openSqliteLog } = await import('../streams/event-log/sqlite.ts')
   return openSqliteLog(join(directory, 'log.sqlite'), options)
+}
+
+async function openKafka({ settings }: Place): Promise<EventLog> {
+  const { openKafkaLog } = await import('../streams/event-log/kafka.ts')
+  const { replication } = settings
+  return openKafkaLog(kafkaConnectionOf(settings)!, replication === null ? {} : { replicationFactor: replication })
 }
 
 async function openRedis({ settings }: Place): Promise<StateStore> {

@@ -11,7 +11,8 @@ export const exitCodesHelp = `Exit codes:
   1  failed: an error of Rheo's own, or a check that did not pass
   2  usage: the command line or the configuration is wrong
   3  input: a file, map, model or record cannot be read
-  4  storage: the log or the state store is away, locked, full or damaged, refuses access, or lacks what was asked for`
+  4  storage: the log, the state store or the registry is away, locked, full or damaged, refuses access, or lacks
+     what was asked for`
 
 /** The exit code for an operating failure. */
 export function exitCodeOf(code: ErrorCode): ExitCode {
@@ -28,6 +29,7 @@ export function exitCodeOf(code: ErrorCode): ExitCode {
     case 'AUTH_FAILED':
     case 'LOG_UNAVAILABLE':
     case 'STATE_UNAVAILABLE':
+    case 'REGISTRY_UNAVAILABLE':
     case 'STORAGE_FULL':
     case 'STORAGE_CORRUPT':
     case 'TOPIC_MISSING':

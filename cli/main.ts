@@ -21,6 +21,11 @@ const groups: readonly { readonly title: string; readonly commands: readonly Ent
         summary: 'live in the terminal, with generated payments',
         load: () => import('./commands/dev.ts'),
       },
+      {
+        name: 'run',
+        summary: 'a worker: embedded, or several on Kafka and Redis',
+        load: () => import('./commands/run.ts'),
+      },
     ],
   },
   {
@@ -35,6 +40,7 @@ const groups: readonly { readonly title: string; readonly commands: readonly Ent
   {
     title: 'Operate',
     commands: [
+      { name: 'model', summary: 'add, list and withdraw ONNX models', load: () => import('./commands/model.ts') },
       { name: 'dlq', summary: 'look at dead letters, retry them', load: () => import('./commands/dlq.ts') },
       { name: 'state', summary: 'read the state of one entity', load: () => import('./commands/state.ts') },
       { name: 'topology', summary: 'how a scenario flows', load: () => import('./commands/topology.ts') },

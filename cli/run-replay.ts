@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
 import { day, percent } from '../scenarios/report/number-format.ts'
-import type { Evaluation, RuleFigures } from '../scenarios/report/report-data.ts'
+import type { Evaluation, RuleFigures, Words } from '../scenarios/report/report-data.ts'
 import { plainSummary } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { pairInputs, type ReplayFlags } from './commands/replay.ts'
@@ -120,9 +120,9 @@ function measuredOn({ outcomes, fromMs, untilMs }: Evaluation, skippedWarmUpMs: 
   return `${stretch}, after the ${skippedWarmUpMs / DAY_MS} days in which the frozen arm learns too.\n`
 }
 
-function ruleLine({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures): string {
-  const alone = `the model had allowed ${grouped(hitsAlone)}, ${grouped(fraudsAlone)} of them frauds`
-  return `rule ${name}: applied to ${grouped(hits)}, ${grouped(frauds)} of them frauds; ${alone}`
+function ruleLine({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures, { positives }: Words): string {
+  const alone = `the model had allowed ${grouped(hitsAlone)}, ${grouped(fraudsAlone)} of them ${positives}`
+  return `rule ${name}: applied to ${grouped(hits)}, ${grouped(frauds)} of them ${positives}; ${alone}`
 }
 
 function printSummary(
@@ -136,7 +136,7 @@ function printSummary(
   else {
     print(measuredOn(evaluation, summary.skippedWarmUpMs))
     print(plainSummary(evaluation).trimEnd())
-    for (const rule of evaluation.rules) print(ruleLine(rule))
+    for (const rule of evaluation.rules) print(ruleLine(rule, evaluation.words))
   }
   if (summary.models !== null) print(modelSummary(summary.models))
   const sign = flow.balanced ? '=' : '≠'

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { RheoError } from '../schemas/errors.ts'
+import type { RegistryOptions } from '../streams/codec/registry.ts'
 import type { KafkaConnection, KafkaTls } from '../streams/event-log/kafka-connection.ts'
 import type { RedisStoreOptions } from '../streams/state/redis.ts'
 import type { Settings } from './setting-list.ts'
@@ -53,6 +54,30 @@ export function redisOptionsOf(settings: Settings): RedisStoreOptions | null {
     ...(hasTls ? { tls } : {}),
     prefix: settings.redisPrefix,
   }
+}
+
+/** How to reach the registry; null where this version's own ids do. Throws CONFIG_INVALID. */
+export function registryOptionsOf(settings: Settings): Omit<RegistryOptions, 'topics'> | null {
+  const { registry, registryCa } = settings
+  if (registry === null) return null
+  const url = new URL(registry)
+  const username = settings.registryUsername ?? fromUrl(url.username)
+  const password = settings.registryPassword ?? fromUrl(url.password)
+  if (username === undefined && password !== undefined) throw incomplete('registryPassword', 'registryUsername')
+  return {
+    url: registryAddress(settings),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(registryCa === null ? {} : { ca: pem('registryCa', registryCa) }),
+  }
+}
+
+/** The registry's address without the password that may stand in it. */
+export function registryAddress(settings: Settings): string {
+  const url = new URL(settings.registry ?? 'http://none')
+  url.username = ''
+  url.password = ''
+  return url.href
 }
 
 /** Addresses without the passwords that may stand in them. */

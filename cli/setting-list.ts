@@ -26,7 +26,6 @@ function addresses(form: RegExp, example: string) {
 
 const text = z.string().min(1).nullable().default(null)
 const onOff = z.enum(['on', 'off']).nullable().default(null)
-const port = z.coerce.number().int().min(0).max(65_535)
 const HOST_AND_PORT = /^(\[[\da-fA-F:.]+\]|[^\s:/@,]+):\d{1,5}$/
 const REDIS_ADDRESS = /^(rediss?:\/\/(?:[^\s@/]*@)?)?(\[[\da-fA-F:.]+\]|[^\s:/@,]+)(:\d{1,5})?\/?$/
 
@@ -59,8 +58,6 @@ export const settingsSchema = z.strictObject({
   partitions: z.coerce.number().int().min(1).max(10_000).nullable().default(null),
   /** null: what the brokers give to new topics. */
   replication: z.coerce.number().int().min(1).max(100).nullable().default(null),
-  /** null: `rheo-<scenario>-workers`. */
-  group: text,
 
   /** null: the embedded state store. */
   redis: addresses(REDIS_ADDRESS, 'host:port or redis://host:port (rediss:// for TLS); of a cluster some of its nodes'),
@@ -88,8 +85,8 @@ export const settingsSchema = z.strictObject({
 
   /** Loopback: whoever can reach the metrics learns how much business there is. */
   httpHost: z.string().min(1).default('127.0.0.1'),
-  /** What Prometheus exporters of this kind use; where it was not asked for and is taken, the next free one. */
-  httpPort: port.default(9464),
+  /** null: 9464, where many exporters for Prometheus listen, or the next free one: several workers on one machine. */
+  httpPort: z.coerce.number().int().min(0).max(65_535).nullable().default(null),
   /** Less than the 30 s that Kubernetes and systemd wait before they kill. */
   drain: duration.prefault('25s'),
   /** null: as long as it takes. */
@@ -130,7 +127,6 @@ export const settingNotes: Readonly<Record<SettingName, SettingNote>> = {
   kafkaMechanism: kafka('<name>', 'scram-sha-512, scram-sha-256 or plain', 'scram-sha-512'),
   partitions: kafka('<n>', 'of new topics: as many workers can share the work', '4; embedded 1'),
   replication: kafka('<n>', 'copies of new topics', "the brokers' own"),
-  group: kafka('<name>', 'consumer group in which workers share the work', 'rheo-<scenario>-workers'),
 
   redis: redis('<address,…>', 'Redis, or some nodes of a cluster', 'the embedded store'),
   redisTopology: redis('<single|cluster>', 'one server or a cluster', 'cluster if several'),

@@ -13,6 +13,8 @@ import type { Topology } from './topology.ts'
 export interface LivePass {
   /** Records and entries folded; 0 while nothing comes in. */
   readonly folded: number
+  /** Processing time from the first read to the last commit. */
+  readonly tookMs: number
   readonly tasks: readonly Task[]
   /** 'draining' after the abort: nothing new should be appended. */
   readonly phase: 'running' | 'draining'
@@ -121,8 +123,10 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
       plan.onStart?.(tasks)
     }
     if (drainUntilMs === null) await ticker?.advance()
+    const startMs = performance.now()
     const folded = await pass(plan, roster)
-    await plan.onPass?.({ folded, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
+    const tookMs = performance.now() - startMs
+    await plan.onPass?.({ folded, tookMs, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
     if (tasks.some((task) => task.unflushedKeys >= flushKeys)) flush.hurry()
     if (await flush.advance()) flushed()

@@ -1,0 +1,34 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RheoError } from '../schemas/errors.ts'
+
+export interface Patience {
+  /** Its abort ends the waiting. */
+  readonly signal: AbortSignal
+  /** Give up after so long; null: never. */
+  readonly giveUpAfterMs: number | null
+  /** Called at every failure that may pass. */
+  onWaiting(error: RheoError, waitedMs: number): void
+}
+
+const FIRST_PAUSE_MS = 250
+const LONGEST_PAUSE_MS = 5_000
+
+/**
+ * Does `work` again and again while it fails with what may pass: a server that is not up yet. null when the signal
+ * aborts. Throws at once what will not pass, such as a wrong password, and the last failure when patience ends.
+ */
+export async function untilThere<T>(work: () => Promise<T>, patience: Patience): Promise<T | null> {
+  const startMs = performance.now()
+  for (let pauseMs = FIRST_PAUSE_MS; !patience.signal.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof RheoError) || !error.retryable) throw error
+      const waitedMs = performance.now() - startMs
+      if (patience.giveUpAfterMs !== null && waitedMs + pauseMs > patience.giveUpAfterMs) throw error
+      patience.onWaiting(error, waitedMs)
+    }
+    await sleep(pauseMs, undefined, { signal: patience.signal }).catch(() => undefined)
+  }
+  return null
+}

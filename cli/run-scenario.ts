@@ -1,0 +1,197 @@
+import { modelFolder } from '../scenarios/model-files.ts'
+import { createOnnxHosts } from '../scenarios/model-hosts.ts'
+import { runWorker } from '../scenarios/run-worker.ts'
+import { RheoError } from '../schemas/errors.ts'
+import { untilThere } from './await-server.ts'
+import { newPartitions, openMembership, openRegistry, openWorkerLog, openWorkerState } from './connections.ts'
+import { type Concern, Health } from './health.ts'
+import { openEndpoints } from './http-endpoints.ts'
+import { observeMembership } from './observe-membership.ts'
+import { observeModels } from './observe-models.ts'
+import { type Place, placeOf, whereLogIs } from './place.ts'
+import { scenarioOf } from './scenario-argument.ts'
+import { redisAddresses, registryAddress } from './server-options.ts'
+import { catchStop, type Stop } from './stop-signals.ts'
+import { createWorkerLog, type WorkerLog } from './worker-log.ts'
+import { createWorkerMetrics, type WorkerMetrics } from './worker-metrics.ts'
+import { WorkerWatch } from './worker-watch.ts'
+
+/** Says again what it waits for, and how the work goes. */
+const REMIND_EVERY_MS = 30_000
+const REPORT_EVERY_MS = 60_000
+const HTTP_PORT = 9464
+
+interface Worker {
+  readonly place: Place
+  readonly log: WorkerLog
+  readonly health: Health
+  readonly metrics: WorkerMetrics
+  readonly stop: Stop
+  /** The run under way. */
+  watch: WorkerWatch | null
+}
+
+/** `rheo run`: a worker until SIGTERM or SIGINT. Throws what does not pass by waiting. */
+export async function runScenario(scenario: string | undefined, flags: object): Promise<void> {
+  const place = placeOf({ ...flags, ...(scenario === undefined ? {} : { scenario }) })
+  const { settings } = place
+  await scenarioOf(place.scenario)
+  if (settings.kafka !== null && settings.redis === null) {
+    throw new RheoError('CONFIG_INVALID', 'with Kafka, state has to be where every worker reaches it', {
+      hint: 'Add --redis host:port.',
+    })
+  }
+  const log = createWorkerLog(settings)
+  const health = new Health(() => performance.now())
+  health.raise('starting', 'the servers were not reached yet')
+  const metrics = createWorkerMetrics()
+  const stop = catchStop(settings.drain, log)
+  const worker: Worker = { place, log, health, metrics, stop, watch: null }
+  const endpoints = await openEndpoints({
+    host: settings.httpHost,
+    port: settings.httpPort ?? HTTP_PORT,
+    which: settings.httpPort === null ? 'or the next' : 'only this',
+    health,
+    metrics: () => readMetrics(worker),
+  })
+  const report = setInterval(() => reportProgress(worker), REPORT_EVERY_MS).unref()
+  try {
+    log.info(
+      { scenario: place.scenario, log: whereLogIs(place), state: whereStateIs(place), http: endpoints.url },
+      'starting',
+    )
+    await keepRunning(worker)
+    log.info('stopped: everything that was read is committed and flushed')
+  } catch (error) {
+    health.raise('failed', error instanceof Error ? error.message : String(error))
+    throw error
+  } finally {
+    clearInterval(report)
+    await endpoints.close()
+    stop.done()
+  }
+}
+
+/** Runs, and begins anew with new connections when a server has been away for longer than the run loop waits. */
+async function keepRunning(worker: Worker): Promise<void> {
+  const { log, health, stop, place } = worker
+  let remindedMs = Number.NEGATIVE_INFINITY
+  await untilThere(() => runOnce(worker), {
+    signal: stop.signal,
+    giveUpAfterMs: place.settings.giveUpAfter,
+    onWaiting(error, waitedMs) {
+      health.rests()
+      health.raise(concernOf(error), error.message)
+      const nowMs = performance.now()
+      if (nowMs - remindedMs < REMIND_EVERY_MS) return
+      remindedMs = nowMs
+      log.warn(
+        { code: error.code, waitedSeconds: Math.round(waitedMs / 1000), next: error.hint },
+        `waiting: ${error.message}`,
+      )
+    },
+  })
+}
+
+async function runOnce(worker: Worker): Promise<void> {
+  const { place, log, health, metrics, stop } = worker
+  const { settings } = place
+  const scenario = await scenarioOf(place.scenario)
+  const registry = await openRegistry(place)
+  health.clear('registry away')
+  const eventLog = await openWorkerLog(place)
+  try {
+    await eventLog.topics()
+    health.clear('log away')
+    const store = await openWorkerState(place)
+    health.clear('state away')
+    const watch = new WorkerWatch(eventLog, store, metrics, health)
+    worker.watch = watch
+    const hosts = createOnnxHosts({
+      featureNames: scenario.featureSet.names,
+      read: modelFolder(place.directory).read,
+      provider: settings.provider,
+      onFailure(error, model) {
+        health.degrade(`model ${model.name}`, `version ${model.version}: ${error.message}`)
+        metrics.degradedNow.set({ model: model.name }, 1)
+        log.warn({ model: model.name, version: model.version, code: error.code }, `degraded: ${error.message}`)
+      },
+    })
+    try {
+      await runWorker({
+        scenario,
+        log: watch.log,
+        store: watch.store,
+        registry,
+        models: observeModels(hosts, (events) => metrics.degraded.inc(events)),
+        newPartitions: newPartitions(place, scenario.event.topic.partitions),
+        partitions: settings.partitions,
+        async membership(topology) {
+          const membership = await openMembership(place, topology)
+          if (membership === null) {
+            watch.assigned(Array.from({ length: topology.partitions }, (_, task) => task))
+            return null
+          }
+          return observeMembership(membership, (tasks, change, moved) => {
+            log.info({ [change]: moved, tasks }, `tasks ${change}`)
+            watch.assigned(tasks)
+          })
+        },
+        batchRecords: settings.batchRecords,
+        signal: stop.signal,
+        drainMs: settings.drain / 2,
+        onTopology(topology) {
+          watch.begin(topology)
+          log.info({ partitions: topology.partitions, scenario: topology.scenario }, 'connected')
+        },
+        onStart(tasks) {
+          watch.started(tasks)
+          log.info({ tasks: tasks.map(({ number }) => number) }, 'running')
+        },
+        onPass: (pass) => watch.passed(pass),
+        onRetry(error, attempt) {
+          metrics.retries.inc({ code: error.code })
+          health.raise(concernOf(error), error.message)
+          log.warn({ code: error.code, attempt }, `trying again from the checkpoint: ${error.message}`)
+        },
+      })
+    } finally {
+      watch.close()
+      worker.watch = null
+      await hosts.close()
+      await store.close()
+    }
+  } finally {
+    await eventLog.close()
+  }
+}
+
+function concernOf({ code }: RheoError): Concern {
+  if (code === 'STATE_UNAVAILABLE' || code === 'STORAGE_FULL') return 'state away'
+  return code === 'REGISTRY_UNAVAILABLE' ? 'registry away' : 'log away'
+}
+
+async function readMetrics({ metrics, health, watch }: Worker) {
+  watch?.refresh()
+  metrics.ready.set(health.readiness().ready ? 1 : 0)
+  return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }
+}
+
+function reportProgress({ log, metrics, watch }: Worker): void {
+  if (watch === null) return
+  watch.refresh()
+  void Promise.all([metrics.recordsIn.get(), metrics.recordsOut.get()]).then(([recordsIn, recordsOut]) => {
+    const sums = (values: readonly { value: number; labels: { topic?: string | number } }[]): object =>
+      Object.fromEntries(
+        values
+          .filter(({ labels }) => !String(labels.topic).startsWith('stage-'))
+          .map(({ labels, value }) => [String(labels.topic), value]),
+      )
+    log.info({ read: sums(recordsIn.values), written: sums(recordsOut.values), lag: watch.lag }, 'at work')
+  })
+}
+
+function whereStateIs({ settings, directory }: Place): string {
+  const state = settings.redis === null ? directory : `Redis at ${redisAddresses(settings)}`
+  return settings.registry === null ? state : `${state}, schemas at ${registryAddress(settings)}`
+}
