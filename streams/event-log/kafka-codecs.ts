@@ -1,6 +1,9 @@
 import { createRequire } from 'node:module'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { CompressionCodecs, CompressionTypes } from 'kafkajs'
+import kafkajs, { CompressionTypes } from 'kafkajs'
+
+// Node sees only some of the names that this package exports.
+const { CompressionCodecs } = kafkajs
 
 const require = createRequire(import.meta.url)
 

@@ -113,8 +113,3 @@ function causes(error: unknown): Cause[] {
   }
   return found
 }
-
-/** The broker has not finished the producer's last transaction yet: ask again in a moment. */
-export function isConcurrentTransactions(error: unknown): boolean {
-  return kafkaTypeOf(error) === 'CONCURRENT_TRANSACTIONS'
-}

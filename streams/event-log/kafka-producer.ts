@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka, Producer, RetryOptions, Transaction } from 'kafkajs'
 import type { Position } from './event-log.ts'
-import { isConcurrentTransactions } from './kafka-errors.ts'
+import { isTransient } from './kafka-errors.ts'
 import { type Sends, topicMessages } from './kafka-sends.ts'
 
 /**
@@ -9,8 +9,9 @@ import { type Sends, topicMessages } from './kafka-sends.ts'
  * some milliseconds later, where kafkajs would wait 300. About 14 s in all: as long as a broker takes to be replaced.
  */
 const RETRY: RetryOptions = { initialRetryTime: 5, maxRetryTime: 500, retries: 34 }
-const BETWEEN_TRANSACTIONS_MS = 3
-const MOST_PAUSES = 400
+const PATIENCE_MS = 14_000
+const FIRST_PAUSE_MS = 3
+const LONGEST_PAUSE_MS = 100
 
 /** An idempotent producer: what it sends is there once, however often it had to be repeated. */
 export async function idempotentProducer(kafka: Kafka): Promise<Producer> {
@@ -112,13 +113,14 @@ export class TransactionalProducer {
       consumerGroupId: group,
       topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
     }
-    for (let pause = 0; ; pause++) {
+    const untilMs = performance.now() + PATIENCE_MS
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
         return await this.#transaction.sendOffsets(offsets)
       } catch (error) {
         // kafkajs repeats a send of records by itself, but not this.
-        if (!isConcurrentTransactions(error) || pause === MOST_PAUSES) throw error
-        await sleep(BETWEEN_TRANSACTIONS_MS)
+        if (!isTransient(error) || performance.now() > untilMs) throw error
+        await sleep(pauseMs)
       }
     }
   }

@@ -1,7 +1,10 @@
-import { type Admin, ConfigResourceTypes, type ITopicConfig } from 'kafkajs'
+import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs'
 import type { TopicSpec } from './event-log.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { checkTopics, missingTopic } from './refusals.ts'
+
+// Node sees only some of the names that this package exports.
+const { ConfigResourceTypes } = kafkajs
 
 export interface TopicOptions {
   /** Copies of each partition of new topics. Default −1: the brokers' own default. */

@@ -29,7 +29,7 @@ const ASK_AGAIN_MS = 3
  * The event log over Apache Kafka, by kafkajs. What differs from the embedded logs, within the port's contract:
  *
  * - Offsets have gaps: every transaction leaves a marker.
- * - A record is readable some milliseconds after its commit was acknowledged; `bounds` waits for one's own commits.
+ * - What a task commits is readable some milliseconds later; `bounds` waits for this object's own commits.
  * - `together` makes one transaction per task, not one in all (kafka-together.ts).
  * - `changed` hears of other processes' records only on partitions that this object reads.
  * - `clean` does nothing: the brokers apply retention and compaction in their own time.
@@ -91,6 +91,21 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       reader.learnEnd(topic, partition, found.end)
       return found
     })
+
+  /** Waits until others can read what was appended, as on the embedded logs. */
+  const readable = async (sends: Sends): Promise<void> => {
+    const client = await admin()
+    const untilMs = performance.now() + READABLE_WITHIN_MS
+    const ends = sends.ends()
+    for (const topic of new Set(ends.map((each) => each.topic))) {
+      for (;;) {
+        const found = new Map((await client.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, high]))
+        const behind = ends.some((each) => each.topic === topic && BigInt(found.get(each.partition) ?? 0) < each.end)
+        if (!behind || performance.now() > untilMs) break
+        await sleep(ASK_AGAIN_MS)
+      }
+    }
+  }
 
   const reader = new KafkaReader(
     kafka,
@@ -154,6 +169,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
             throw error
           }
           done([sends])
+          if (!joined && !sends.isOneBatch) await readable(sends)
         }
         const firsts = sends.firstOffsets()
         return Promise.all(
