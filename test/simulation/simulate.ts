@@ -1,4 +1,5 @@
 import { createRandom, type Random } from '../../processors/random.ts'
+import { readChange } from '../../streams/changelog-record.ts'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { createMemoryLog } from '../../streams/event-log/memory.ts'
 import type { Roster } from '../../streams/roster.ts'
@@ -8,7 +9,7 @@ import { createFaultyStore, SharedStore } from './faulty-store.ts'
 import { Journal } from './journal.ts'
 import type { Scene, Sent } from './scene.ts'
 import { type Actor, Scheduler, type Verdict } from './scheduler.ts'
-import { differences, followJournal, leftBehind } from './twin.ts'
+import { differences, followJournal, leftBehind, recordsOf } from './twin.ts'
 import { runWorker, type Surroundings } from './worker.ts'
 
 /** What was done to a run, and how often. */
@@ -43,7 +44,7 @@ export interface Variant {
   readonly order: 'commit, then flush' | 'flush, then commit'
 }
 
-export const AS_BUILT: Variant = { storeFaults: 'none', fencing: 'on', order: 'commit, then flush' }
+export const AS_BUILT: Variant = { storeFaults: 'all', fencing: 'on', order: 'commit, then flush' }
 
 /** Steps with faults, then so many without to come to rest. */
 const FAULTY_STEPS = 600
@@ -150,7 +151,7 @@ class Run {
       const actor = ready[this.#random.below(ready.length)]!
       await this.scheduler.release(actor, (what) => this.#verdict(actor, what))
       this.#nowMs += this.#isCalm ? CALM_STEP_MS : 1
-      this.#isOver = this.#isSent && this.#isAtRest()
+      this.#isOver ||= this.#isSent && this.#isAtRest()
     }
   }
 
@@ -184,7 +185,7 @@ class Run {
         if (this.#happens('crash after a commit', 0.1)) return 'die'
         return this.#happens('commit answer lost', 0.1) ? 'fail' : 'go on'
       case 'after stage':
-        return this.#happens('flush half staged', 0.2) ? 'die' : 'go on'
+        return this.#happens('flush half staged', 0.6) ? 'die' : 'go on'
       case 'idle':
       case 'down':
       case 'together':
@@ -205,11 +206,25 @@ class Run {
       for (const task of [...worker.tasks]) this.#move(task)
     }
     if (this.#happens('rebalance', 0.02)) this.#move(this.#random.below(this.#scene.topology.partitions))
+    if (this.#random.chance(0.01)) await this.#compact()
     if (this.#variant.storeFaults === 'none') return
     if (this.#happens('store lost', 0.004)) await this.#store.putBack(0)
     const { length } = this.#store.flushes
     if (length > 0 && this.#happens('store behind', 0.006))
       await this.#store.putBack(Math.max(0, length - 1 - this.#random.below(8)))
+  }
+
+  /** The servers compact when they like, but leave a flush that does not count yet alone (`min.compaction.lag.ms`). */
+  async #compact(): Promise<void> {
+    const { inner } = this.#shared
+    const { scenario, partitions, changelog } = this.#scene.topology
+    if (changelog === undefined) return
+    for (let partition = 0; partition < partitions; partition++) {
+      const [newest] = (await recordsOf(inner, changelog, partition)).slice(-1)
+      const counts = await inner.committed(`rheo-${scenario}`, changelog, partition)
+      if (newest !== undefined && (counts === undefined || readChange(newest).flush > counts)) return
+    }
+    await inner.clean(this.#nowMs)
   }
 
   /** Gives a task to any worker, perhaps the one that has it. */

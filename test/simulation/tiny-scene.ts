@@ -1,4 +1,5 @@
 import type { Random } from '../../processors/random.ts'
+import { withChangelog } from '../../streams/changelog.ts'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { partitionOf } from '../../streams/partition.ts'
 import type { Scene, Sent } from './scene.ts'
@@ -33,7 +34,7 @@ export function tinyScene(random: Random): Scene {
   }
   delayNotes(sent, random)
   const closing = closingOrders(partitions, START_MS + count * STEP_MS + 10_000)
-  const topology = tinyTopology(partitions, random.chance(0.5) ? 'advances' : 'ignored')
+  const topology = withChangelog(tinyTopology(partitions, random.chance(0.5) ? 'advances' : 'ignored'))
   const all = [...sent, ...closing]
   return { topology, batchRecords, sent, closing, account: (log) => account(log, partitions, all) }
 }
