@@ -20,6 +20,8 @@ export interface TopicOptions {
 export const BATCH_OVERHEAD_BYTES = 1_024
 /** `retention.ms` for ever; and for tombstones, where Kafka adds it to a time and must not overflow, a hundred years. */
 const FOREVER_MS = -1
+/** Records are not compacted before: the changelog needs the states before a flush until it counts (`streams/changelog.ts`). */
+const COMPACTION_LAG_MS = 3_600_000
 const CENTURY_MS = 100 * 365.25 * 86_400_000
 /** Kafka refuses records from more than an hour ahead of its clock by default; other logs do not, and the intake judges itself. */
 const ANY_TIME_MS = '9223372036854775807'
@@ -139,7 +141,10 @@ export class KafkaTopics {
       ['max.message.bytes', `${maxRecordBytes + BATCH_OVERHEAD_BYTES}`],
       ['message.timestamp.after.max.ms', ANY_TIME_MS],
     ])
-    if (cleanup === 'compact') settings.set('delete.retention.ms', `${retentionMs ?? CENTURY_MS}`)
+    if (cleanup === 'compact') {
+      settings.set('delete.retention.ms', `${retentionMs ?? CENTURY_MS}`)
+      settings.set('min.compaction.lag.ms', `${COMPACTION_LAG_MS}`)
+    }
     const { minInsyncReplicas } = this.#options
     if (minInsyncReplicas !== undefined) settings.set('min.insync.replicas', `${minInsyncReplicas}`)
     return settings
