@@ -3,7 +3,7 @@
  * Measured after the frozen arm's warm-up of 30 days, at the causal thresholds and at a matched false-positive rate.
  */
 import { fraud } from '../scenarios/fraud/fraud.ts'
-import { STREAM_START_MS } from '../scenarios/replay-input.ts'
+import { STREAM_START_MS } from '../scenarios/fraud/stream.ts'
 import { replayScenario } from '../scenarios/replay-scenario.ts'
 
 const DAY_MS = 86_400_000

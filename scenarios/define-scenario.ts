@@ -1,35 +1,27 @@
 import { parseDurationMs } from '../processors/duration.ts'
-import { createFeatureStep } from '../processors/feature-step.ts'
-import { createAdmission } from '../processors/features/admission.ts'
 import { compileFeatures, type FeatureSet } from '../processors/features/compile.ts'
 import type { FeatureDeclaration } from '../processors/features/declare.ts'
-import { createInferStep } from '../processors/infer-step.ts'
-import { INFERRED, inferredCodec, MODEL_RECORD } from '../processors/inference.ts'
-import { createLearnStep } from '../processors/learn-step.ts'
 import type { OnlineModelSpec } from '../processors/learners/online-model.ts'
-import { EXAMPLE, exampleCodec, MODEL, modelUpdateCodec, SERVED, servedScoreCodec } from '../processors/model-update.ts'
 import type { Policy } from '../processors/policies/policy.ts'
 import { compileRules, type Rule, type RuleSet } from '../processors/rules.ts'
-import { createScoreStep, type Labelled, type Scored } from '../processors/score-step.ts'
-import type { BodyCodec } from '../processors/step.ts'
-import { RheoError } from '../schemas/errors.ts'
-import type { EventSchema } from '../schemas/event-schema.ts'
-import {
-  type CatalogueTopic,
-  dlqTopic,
-  lateTopic,
-  modelTopic,
-  sideTopicRetentionMs,
-  topicName,
-} from '../schemas/topics.ts'
-import { createEventCodec } from '../streams/codec/event-codec.ts'
-import { createInputCodec } from '../streams/codec/input-codec.ts'
+import type { Labelled, Scored } from '../processors/score-step.ts'
+import { registeredSchemas } from '../schemas/generated/registered.ts'
+import type { RegisteredSchema } from '../schemas/registered-schema.ts'
+import type { CatalogueTopic } from '../schemas/topics.ts'
 import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
-import type { TopicSpec } from '../streams/event-log/event-log.ts'
 import type { ModelHost } from '../streams/model-host.ts'
-import type { Source, Stage, Topology } from '../streams/topology.ts'
-
-type Fields = Readonly<Record<string, unknown>>
+import type { Topology } from '../streams/topology.ts'
+import type { BuiltInStream } from './built-in-stream.ts'
+import { checkDeclaration, requiredNumbers } from './check-declaration.ts'
+import { compileTopology } from './compile-topology.ts'
+import type { Words } from './report/report-data.ts'
+import {
+  outcomeEvent,
+  scoreEvent,
+  standardLabelTopic,
+  standardOutcomeTopic,
+  standardScoreTopic,
+} from './standard-events.ts'
 
 /** What a user declares. Stages follow from the keys of the features. */
 export interface ScenarioDeclaration {
@@ -38,15 +30,22 @@ export interface ScenarioDeclaration {
   readonly event: {
     readonly kind: string
     readonly topic: CatalogueTopic
+    /** The field that names it. */
     readonly id: string
-    readonly time: string
+    /** The field with its event time. Default `eventTime`. */
+    readonly time?: string
+    /** The number that is at stake, such as an amount of money. */
     readonly amount: string
-    readonly numbers: readonly string[]
+    /** Numbers and booleans that every event has. Default: all that the schema requires. */
+    readonly numbers?: readonly string[]
   }
   /** The event that tells the truth about it later; its key is the scored event's id. */
   readonly label: {
-    readonly kind: string
-    readonly topic: CatalogueTopic
+    /** Default `label`. */
+    readonly kind?: string
+    /** Default: a topic `labels` of id, eventTime, truth and source. */
+    readonly topic?: CatalogueTopic
+    /** Its boolean field that tells. */
     readonly truth: string
     readonly horizon: string
     readonly correction: string
@@ -66,8 +65,31 @@ export interface ScenarioDeclaration {
    */
   readonly idle?: { readonly after: string; readonly allowance: string }
   readonly duplicatesWithin: string
-  readonly scores: { readonly topic: CatalogueTopic; event(scored: Scored, scenario: Scenario): object }
-  readonly outcomes: { readonly topic: CatalogueTopic; event(labelled: Labelled, scenario: Scenario): object }
+  /** Where scores and outcomes go, and how they are written. Default: topics `scores` and `outcomes` (`standard-events.ts`). */
+  readonly scores?: {
+    readonly topic?: CatalogueTopic
+    readonly event?: (scored: Scored, scenario: Scenario) => object
+  }
+  readonly outcomes?: {
+    readonly topic?: CatalogueTopic
+    readonly event?: (labelled: Labelled, scenario: Scenario) => object
+  }
+  /** How a replay judges the scores; absent: it does not. */
+  readonly evaluation?: EvaluationDeclaration
+  /** What reports call the scored events, and those of them whose label is true. Default `events` and `positives`. */
+  readonly words?: Words
+  readonly stream?: BuiltInStream
+  /** Registered versions of the scenario's own schemas, so that logs written with older ones stay readable. */
+  readonly schemas?: readonly RegisteredSchema[]
+}
+
+export interface EvaluationDeclaration {
+  /** The rate of false positives that decisions aim at. */
+  readonly targetFpr: number
+  /** Rates at which recall is reported. Default: a twelfth of the target, the target, one and a half times the target. */
+  readonly fprs?: readonly number[]
+  /** What the realised rate should keep each week. Default: a sixth to both sides of the target. */
+  readonly band?: { readonly low: number; readonly high: number }
 }
 
 /** Who runs the models of a scenario, one host per task. */
@@ -75,8 +97,13 @@ export interface ModelHosts {
   hostOf(task: number): ModelHost
 }
 
-/** A scenario, checked and compiled. */
+/** A scenario, checked and compiled, with every default filled in. */
 export interface Scenario extends ScenarioDeclaration {
+  readonly event: Required<ScenarioDeclaration['event']>
+  readonly label: Required<ScenarioDeclaration['label']>
+  readonly scores: Required<NonNullable<ScenarioDeclaration['scores']>>
+  readonly outcomes: Required<NonNullable<ScenarioDeclaration['outcomes']>>
+  readonly words: Words
   readonly featureSet: FeatureSet
   readonly ruleSet: RuleSet
   readonly armNames: readonly string[]
@@ -89,251 +116,48 @@ export interface Scenario extends ScenarioDeclaration {
   topology(partitions: number, reactionMs?: number, registry?: SchemaRegistry, models?: ModelHosts): Topology
 }
 
-const INFER = 'infer'
-const SCORE = 'score'
-const LEARN = 'learn'
 const REACTION_MS = 1_000
 const MAX_FUTURE_MS = 3_600_000
-const ANNOUNCE_EVERY_MS = 60_000
-const IDLE = { after: '1 min', allowance: '24 h' } as const
-/** A block with one large model update still fits. */
-const MAX_BLOCK_BYTES = 64 * 1_048_576
-/** Dead letters carry their original bytes and what was said about them. */
-const DEAD_LETTER_ROOM_BYTES = 65_536
 
 /** Checks and compiles a declaration. Throws CONFIG_INVALID with the name of what does not fit. */
 export function defineScenario(declaration: ScenarioDeclaration): Scenario {
-  const { event, label } = declaration
+  const { event, label, scores, outcomes } = withDefaults(declaration)
   const featureSet = compileFeatures(declaration.features, {
     mainKind: event.kind,
     graceMs: parseDurationMs(declaration.grace),
     requiredFields: { [event.kind]: event.numbers, [label.kind]: [label.truth] },
   })
-  if (featureSet.entities.length === 0) {
-    throw new RheoError('CONFIG_INVALID', `scenario "${declaration.name}" declares no feature by an entity`, {
-      hint: 'Give at least one feature a key, e.g. count().by("customerId").over("24 h").',
-    })
-  }
   const scenario: Scenario = {
     ...declaration,
+    event,
+    label,
+    scores,
+    outcomes,
+    words: declaration.words ?? { events: 'events', positives: 'positives' },
     featureSet,
     ruleSet: compileRules(declaration.rules ?? [], featureSet.names),
     armNames: declaration.arms.map(({ name }) => name),
     maxFutureMs: MAX_FUTURE_MS,
-    topology: (partitions, reactionMs = REACTION_MS, registry = createLocalRegistry(), models) =>
+    topology: (partitions, reactionMs = REACTION_MS, registry = ownRegistry(scenario), models) =>
       compileTopology(scenario, partitions, reactionMs, registry, models ?? null),
   }
+  checkDeclaration(scenario)
   return scenario
 }
 
-function compileTopology(
-  scenario: Scenario,
-  partitions: number,
-  reactionMs: number,
-  registry: SchemaRegistry,
-  models: ModelHosts | null,
-): Topology {
-  const { name, event, label, featureSet } = scenario
-  const scoredBy = models === null ? SCORE : INFER
-  const stageTopic = (stage: string): string => topicName(name, `stage-${stage}`)
-  const keys = featureSet.entities.map(({ keyField }) => keyField)
-  const eventCodec = bodyCodec(event.topic.schema, registry)
-  const entityStages = featureSet.entities.map((plan, i): Stage => {
-    const laterKeys = keys.slice(i + 1)
-    return {
-      name: plan.keyField,
-      topic: stageTopic(plan.keyField),
-      tasks: 'every',
-      next: [...laterKeys, scoredBy],
-      create: () => {
-        const control = {
-          idWindowMs: parseDurationMs(scenario.duplicatesWithin),
-          graceMs: parseDurationMs(scenario.grace),
-        }
-        const admission = i === 0 ? createAdmission(control) : null
-        return createFeatureStep({
-          plan,
-          features: featureSet,
-          mainKind: event.kind,
-          idField: event.id,
-          admission,
-          laterKeys,
-          scoreStage: scoredBy,
-        })
-      },
-    }
-  })
-  const scoring: Stage = {
-    name: SCORE,
-    topic: stageTopic(SCORE),
-    tasks: 'every',
-    next: [LEARN],
-    create: () =>
-      createScoreStep({
-        features: featureSet,
-        mainKind: event.kind,
-        labelKind: label.kind,
-        idField: event.id,
-        amountField: event.amount,
-        truthField: label.truth,
-        entityKeys: keys,
-        arms: scenario.armNames,
-        model: scenario.model,
-        policy: scenario.decide,
-        rules: scenario.ruleSet,
-        learnStage: LEARN,
-        horizonMs: parseDurationMs(label.horizon),
-        correctionMs: parseDurationMs(label.correction),
-        eventCodec,
-        emitScore: (scored, emit) =>
-          emit.output(scenario.scores.topic.short, scored.id, scored.eventTimeMs, () =>
-            scenario.scores.event(scored, scenario),
-          ),
-        emitOutcome: (labelled, emit) =>
-          emit.output(scenario.outcomes.topic.short, labelled.id, labelled.labelTimeMs, () =>
-            scenario.outcomes.event(labelled, scenario),
-          ),
-      }) as ReturnType<Stage['create']>,
-  }
-  const learning: Stage = {
-    name: LEARN,
-    topic: stageTopic(LEARN),
-    tasks: 'first',
-    next: [],
-    create: () =>
-      createLearnStep({
-        featureNames: featureSet.names,
-        model: scenario.model,
-        policy: scenario.decide,
-        scoreStage: SCORE,
-        arms: scenario.arms.map((arm) => ({
-          name: arm.name,
-          learnsForMs: arm.learnsFor === undefined ? null : parseDurationMs(arm.learnsFor),
-        })),
-        publishEvery: { examples: 256, ms: reactionMs },
-      }) as ReturnType<Stage['create']>,
-  }
-  const inference: Stage[] =
-    models === null
-      ? []
-      : [
-          {
-            name: INFER,
-            topic: stageTopic(INFER),
-            tasks: 'every',
-            next: [SCORE],
-            create: () =>
-              createInferStep({ features: featureSet, mainKind: event.kind, scoreStage: SCORE }) as ReturnType<
-                Stage['create']
-              >,
-            models: (task) => models.hostOf(task),
-          },
-        ]
-  const stages = [...entityStages, ...inference, scoring, learning] as Stage[]
-  const firstKey = keys[0]!
-  const sources: Source[] = [
-    source(event.kind, event.topic, event.time, 'advances', registry, (body, tMs, emit) =>
-      emit.to(firstKey, event.kind, String((body as Fields)[firstKey]), tMs, body, null),
-    ),
-    source(label.kind, label.topic, 'eventTime', 'ignored', registry, (body, tMs, emit) =>
-      emit.feedback(SCORE, label.kind, String((body as Fields)[event.id]), tMs, body),
-    ),
-  ]
-  const records = modelTopic(name)
-  if (models !== null) {
-    sources.push(
-      source(MODEL_RECORD, records, 'eventTime', 'ignored', registry, (body, tMs, emit) =>
-        emit.broadcast(INFER, MODEL_RECORD, tMs, body),
-      ),
-    )
-  }
-  const outputs = [scenario.scores.topic, scenario.outcomes.topic].map((topic) => ({
-    short: topic.short,
-    topic: topic.name,
-    codec: createEventCodec<object>(topic.schema as EventSchema<object>, registry),
-    type: `rheo.${name}.${topic.schema.name}`,
-  }))
-  const topics = catalogueTopics(scenario, models === null ? [] : [records], stages, partitions)
-  const bodies = new Map([
-    [event.kind, eventCodec],
-    [label.kind, jsonCodec],
-    [EXAMPLE, exampleCodec],
-    [SERVED, servedScoreCodec],
-    [MODEL, modelUpdateCodec],
-    [MODEL_RECORD, bodyCodec(records.schema, registry)],
-    [INFERRED, inferredCodec(eventCodec)],
-  ])
-  const { after, allowance } = scenario.idle ?? IDLE
-  const idleness = { afterMs: parseDurationMs(after), allowanceMs: parseDurationMs(allowance) }
-  const watermarks = { maxFutureMs: MAX_FUTURE_MS, announceEveryMs: ANNOUNCE_EVERY_MS, idleness }
-  return { scenario: name, partitions, sources, intakeNext: [firstKey], stages, outputs, bodies, topics, ...watermarks }
-}
-
-function source(
-  kind: string,
-  topic: CatalogueTopic,
-  timeField: string,
-  watermark: Source['watermark'],
-  registry: SchemaRegistry,
-  route: Source['route'],
-): Source {
+/** Topics, kinds and events that the declaration leaves open. */
+function withDefaults({ name, event, label, scores, outcomes }: ScenarioDeclaration) {
+  const names = { scenario: name, id: event.id, truth: label.truth }
   return {
-    kind,
-    short: topic.short,
-    topic: topic.name,
-    dlqTopic: dlqTopic(topic.name),
-    lateTopic: lateTopic(topic.name),
-    codec: createInputCodec<object>(topic.schema as EventSchema<object>, registry, topic.maxRecordBytes),
-    eventTimeMs: (body) => (body as Fields)[timeField] as number,
-    watermark,
-    route,
+    event: { time: 'eventTime', numbers: requiredNumbers(event.topic.schema), ...event },
+    label: { kind: 'label', topic: standardLabelTopic(names), ...label },
+    scores: { topic: standardScoreTopic(names), event: scoreEvent, ...scores },
+    outcomes: { topic: standardOutcomeTopic(names), event: outcomeEvent, ...outcomes },
   }
 }
 
-function catalogueTopics(
-  scenario: Scenario,
-  records: readonly CatalogueTopic[],
-  stages: readonly Stage[],
-  partitions: number,
-): TopicSpec[] {
-  const inputs = [scenario.event.topic, scenario.label.topic, ...records]
-  const user = [...inputs, scenario.scores.topic, scenario.outcomes.topic]
-  const specs: TopicSpec[] = user.map(({ name, cleanup, retentionMs, maxRecordBytes }) => ({
-    name,
-    partitions,
-    cleanup,
-    retentionMs,
-    maxRecordBytes,
-  }))
-  for (const { name, maxRecordBytes } of inputs) {
-    const side = {
-      partitions,
-      cleanup: 'delete',
-      retentionMs: sideTopicRetentionMs,
-      maxRecordBytes: maxRecordBytes + MAX_BLOCK_BYTES + DEAD_LETTER_ROOM_BYTES,
-    } as const
-    specs.push({ name: dlqTopic(name), ...side }, { name: lateTopic(name), ...side })
-  }
-  for (const { topic, tasks } of stages) {
-    specs.push({
-      name: topic,
-      partitions: tasks === 'first' ? 1 : partitions,
-      cleanup: 'delete',
-      retentionMs: null,
-      maxRecordBytes: MAX_BLOCK_BYTES,
-    })
-  }
-  return specs
-}
-
-/** An event's body between stages: Avro in the Confluent frame, as on its own topic. */
-function bodyCodec(schema: EventSchema, registry: SchemaRegistry): BodyCodec {
-  const codec = createEventCodec<object>(schema as EventSchema<object>, registry)
-  return { encode: (body) => codec.encode(body as object), decode: (bytes) => codec.decode(bytes) }
-}
-
-/** Labels on their way back carry the event's fields and the truth; they are few, so JSON does. */
-const jsonCodec: BodyCodec = {
-  encode: (body) => Buffer.from(JSON.stringify(body)),
-  decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()),
+/** The embedded registry, and beside it the schemas that are the scenario's own. */
+function ownRegistry({ event, label, scores, outcomes, schemas }: Scenario): SchemaRegistry {
+  const own = [event, label, scores, outcomes].map(({ topic }) => topic.schema)
+  return createLocalRegistry([...registeredSchemas, ...(schemas ?? [])], own)
 }

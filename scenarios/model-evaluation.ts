@@ -1,5 +1,5 @@
-import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
-import type { Scenario } from './define-scenario.ts'
+import type { EvaluationDeclaration, Scenario } from './define-scenario.ts'
+import { evaluatedOutcome } from './evaluated-outcome.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
 import type { Evaluation } from './report/report-data.ts'
 
@@ -11,28 +11,24 @@ export interface ModelEvaluation {
 }
 
 /** Follows the models that score: when others do, it begins anew with them. */
-export function createModelEvaluation(scenario: Scenario, targetFpr: number): ModelEvaluation {
+export function createModelEvaluation(scenario: Scenario, evaluation: EvaluationDeclaration): ModelEvaluation {
   const [champion, ...others] = scenario.armNames
   let arms: readonly string[] = []
   let collector: EvaluationCollector | null = null
 
   return {
     outcome(event) {
-      const { paymentId, eventTime, fraud, probability, threshold, challengers, ruleHits } = event as Outcome
-      const models = Object.keys(challengers).filter((name) => name !== scenario.model.name && !others.includes(name))
+      const outcome = evaluatedOutcome(event, scenario)
+      const models = Object.keys(outcome.arms).filter(
+        (name) => name !== scenario.model.name && !scenario.armNames.includes(name),
+      )
       if (models.length === 0) return
       const now = [scenario.model.name, champion!, ...models, ...others]
       if (collector === null || now.join() !== arms.join()) {
         arms = now
-        collector = createEvaluation({ arms, targetFpr })
+        collector = createEvaluation({ ...evaluation, words: scenario.words, arms })
       }
-      collector.add({
-        paymentId,
-        eventTimeMs: eventTime,
-        label: fraud,
-        arms: { [champion!]: { probability, threshold }, ...challengers },
-        ruleHits,
-      })
+      collector.add(outcome)
     },
     measure(window) {
       try {

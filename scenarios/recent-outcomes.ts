@@ -1,4 +1,4 @@
-import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
+import { type EvaluatedOutcome, isFlagged } from './report/outcome-table.ts'
 
 /** What one arm's threshold was worth on the outcomes that came last; rules are no part of it. */
 export interface ArmRates {
@@ -10,7 +10,7 @@ export interface ArmRates {
 }
 
 export interface RecentOutcomes {
-  add(outcome: Outcome): void
+  add(outcome: EvaluatedOutcome): void
   measure(): { readonly outcomes: number; readonly frauds: number; readonly arms: readonly ArmRates[] }
 }
 
@@ -27,12 +27,12 @@ export function createRecentOutcomes(armNames: readonly string[], size = 20_000)
   const rows: Row[] = []
   let next = 0
   return {
-    add({ fraud, probability, threshold, challengers }) {
-      const flagged = armNames.map((name, i) => {
-        const arm = i === 0 ? { probability, threshold } : challengers[name]
-        return arm !== undefined && arm.probability >= arm.threshold
+    add({ label, arms }) {
+      const flagged = armNames.map((name) => {
+        const arm = arms[name]
+        return arm !== undefined && isFlagged(arm)
       })
-      rows[next] = { fraud, flagged }
+      rows[next] = { fraud: label, flagged }
       next = (next + 1) % size
     },
     measure() {

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import type { EventSchema } from '../schemas/event-schema.ts'
-import type { Label } from '../schemas/generated/fraud/label.ts'
 import { dlqTopic } from '../schemas/topics.ts'
 import { toDeadLetter } from '../streams/dead-letter.ts'
 import { parseInputMap } from '../streams/input/input-map.ts'
@@ -10,27 +9,12 @@ import { defaultInputSettings, type InputItem, readInput } from '../streams/inpu
 import type { Admission } from '../streams/replay.ts'
 import type { Topology } from '../streams/topology.ts'
 import type { Scenario } from './define-scenario.ts'
-import { generatePayments } from './fraud/generator/generate-payments.ts'
-import { withLabels } from './fraud/generator/labels.ts'
 
 export interface FileInput {
   readonly file: string
   /** Path of the map. */
   readonly map: string
 }
-
-/** The built-in stream. */
-export interface GeneratedStream {
-  readonly payments: number
-  readonly days: number
-  readonly seed: number
-  readonly world: 'drift' | 'stationary'
-  readonly labelDelayMs: number
-}
-
-const BATCH = 1_024
-/** 2026-01-01T00:00:00Z, a round date in the past. */
-export const STREAM_START_MS = 1_767_225_600_000
 
 export async function* fileAdmissions(
   scenario: Scenario,
@@ -40,7 +24,11 @@ export async function* fileAdmissions(
   untilMs: number | null,
 ): AsyncGenerator<readonly Admission[]> {
   const files = inputs.map(({ file, map }) => ({ file, map: parseInputMap(readMap(map), map) }))
-  const schemas = new Map<string, EventSchema>([[scenario.event.kind, scenario.event.topic.schema]])
+  const { event, label } = scenario
+  const schemas = new Map<string, EventSchema>([
+    [event.kind, event.topic.schema],
+    [label.kind, label.topic.schema],
+  ])
   const settings = { ...defaultInputSettings, schemas, skipItems, maxFutureMs: scenario.maxFutureMs }
   for await (const items of readInput(files, settings)) {
     const inTime = untilMs === null ? items : items.filter(({ atMs }) => atMs < untilMs)
@@ -61,40 +49,20 @@ function readMap(file: string): string {
 }
 
 function admissionOf(item: InputItem, scenario: Scenario, topology: Topology): Admission {
-  const [payments, labels] = topology.sources
-  if (item.kind === 'event') {
-    const key = String((item.event as Record<string, unknown>)[scenario.event.topic.keyField])
-    return { atMs: item.atMs, topic: payments!.topic, key, value: payments!.codec.encode(item.event) }
+  const [main, labels] = topology.sources
+  if (item.kind === 'rejected') {
+    const row = { offset: BigInt(item.line), key: null, value: item.raw, headers: {}, timestampMs: item.atMs }
+    const letter = toDeadLetter(row, basename(item.file), 0, item.rejection, 'input')
+    return { atMs: item.atMs, topic: dlqTopic(main!.topic), key: '', value: item.raw, headers: letter.headers ?? {} }
   }
   if (item.kind === 'label') {
-    return { atMs: item.atMs, topic: labels!.topic, key: item.event.paymentId, value: labels!.codec.encode(item.event) }
+    const { id, eventTime, truth, source } = item
+    const label = { [scenario.event.id]: id, eventTime, [scenario.label.truth]: truth, source }
+    return { atMs: item.atMs, topic: labels!.topic, key: id, value: labels!.codec.encode(label) }
   }
-  const row = { offset: BigInt(item.line), key: null, value: item.raw, headers: {}, timestampMs: item.atMs }
-  const letter = toDeadLetter(row, basename(item.file), 0, item.rejection, 'input')
-  return { atMs: item.atMs, topic: dlqTopic(payments!.topic), key: '', value: item.raw, headers: letter.headers ?? {} }
-}
-
-export function* generatedAdmissions(
-  topology: Topology,
-  stream: GeneratedStream,
-  skipItems: number,
-  untilMs: number | null,
-): Generator<readonly Admission[]> {
-  const [payments, labels] = topology.sources
-  const generated = generatePayments({ ...stream, start: STREAM_START_MS })
-  const items = withLabels(generated, { delay: stream.labelDelayMs, seed: stream.seed, coverage: 'all' })
-  let batch: Admission[] = []
-  let index = 0
-  for (const item of items) {
-    if (index++ < skipItems) continue
-    const event: { eventTime: number } = item.kind === 'payment' ? item.generated.payment : item.label
-    if (untilMs !== null && event.eventTime >= untilMs) break
-    const source = item.kind === 'payment' ? payments! : labels!
-    const key = item.kind === 'payment' ? item.generated.payment.customerId : (item.label as Label).paymentId
-    batch.push({ atMs: event.eventTime, topic: source.topic, key, value: source.codec.encode(event) })
-    if (batch.length < BATCH) continue
-    yield batch
-    batch = []
-  }
-  yield batch
+  const isLabel = item.type === scenario.label.kind
+  const source = isLabel ? labels! : main!
+  const { keyField } = isLabel ? scenario.label.topic : scenario.event.topic
+  const key = String((item.event as Record<string, unknown>)[keyField])
+  return { atMs: item.atMs, topic: source.topic, key, value: source.codec.encode(item.event) }
 }

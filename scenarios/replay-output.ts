@@ -1,11 +1,11 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
 import { dlqTopic, lateTopic } from '../schemas/topics.ts'
 import { fromDeadLetter } from '../streams/dead-letter.ts'
 import type { EventLog, LogRecord } from '../streams/event-log/event-log.ts'
 import { eventOf } from '../streams/event-value.ts'
 import type { Scenario } from './define-scenario.ts'
+import { evaluatedOutcome } from './evaluated-outcome.ts'
 import { type EventLines, hashLines, openEventLines } from './event-lines.ts'
 import type { EvaluationCollector } from './report/evaluation.ts'
 
@@ -32,7 +32,8 @@ export interface ReplayOutputOptions {
   readonly output: string | null
   /** The scores' lines are hashed where they are written, or in any case. */
   readonly hash: 'of the files' | 'always'
-  readonly evaluation: EvaluationCollector
+  /** null: the scenario says nothing about how it is judged. */
+  readonly evaluation: EvaluationCollector | null
   /** What was read need not stay in the log. */
   readonly afterwards: 'drop' | 'keep'
   readonly watch: OutputWatch | null
@@ -90,10 +91,10 @@ export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
         watch?.score(score)
       })
       await each(outcomeOutput!.topic, ({ value }) => {
-        const outcome = eventOf(value, outcomeOutput!.codec) as Outcome
+        const outcome = eventOf(value, outcomeOutput!.codec)
         files?.outcomes?.write(outcome)
         watch?.outcome(outcome)
-        evaluation.add(evaluated(outcome, scenario))
+        evaluation?.add(evaluatedOutcome(outcome, scenario))
       })
       if (files?.deadLetters != null) await readSideTopics()
       if (afterwards === 'keep') return
@@ -141,18 +142,5 @@ function deadLetterLine(letter: LogRecord, topic: string): object {
     reason,
     value: bytes.toString('base64'),
     text: Buffer.from(text).equals(bytes) ? text : null,
-  }
-}
-
-/** What the model said, by its threshold: what rules added to the decision is no part of it. */
-function evaluated(outcome: Outcome, scenario: Scenario): Parameters<EvaluationCollector['add']>[0] {
-  const { probability, threshold } = outcome
-  const arms = { [scenario.armNames[0]!]: { probability, threshold }, ...outcome.challengers }
-  return {
-    paymentId: outcome.paymentId,
-    eventTimeMs: outcome.eventTime,
-    label: outcome.fraud,
-    arms,
-    ruleHits: outcome.ruleHits,
   }
 }

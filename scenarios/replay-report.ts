@@ -1,16 +1,12 @@
 import { cpus } from 'node:os'
 import { basename } from 'node:path'
 import { parseDurationMs } from '../processors/duration.ts'
+import type { GeneratedStream } from './built-in-stream.ts'
 import type { Scenario } from './define-scenario.ts'
-import { attackSpans, driftMarks } from './fraud/generator/drift.ts'
-import { type GeneratedStream, STREAM_START_MS } from './replay-input.ts'
 import type { LogRange } from './replay-log.ts'
 import type { ReplayOptions, ReplaySummary } from './replay-scenario.ts'
 import { whole } from './report/number-format.ts'
 import type { ReportData, RunFact } from './report/report-data.ts'
-
-/** What the realised false-positive rate should keep each week, around a target of 1.2 %. */
-const FPR_BAND = { low: 0.01, high: 0.014 }
 
 const DAY_MS = 86_400_000
 
@@ -30,7 +26,6 @@ export function warmUpMs(scenario: Scenario, stream: GeneratedStream): number {
 export function replayReport(options: ReplayOptions, summary: ReplaySummary): ReportData {
   const { scenario, inputs, stream, logRange } = options
   const isGenerated = inputs.length === 0 && logRange === undefined
-  const world = { ...stream, start: STREAM_START_MS }
   const name = scenario.name.charAt(0).toUpperCase() + scenario.name.slice(1)
   const files = logRange === undefined ? [...new Set(inputs.map(({ file }) => basename(file)))] : [logRange.name]
   return {
@@ -38,9 +33,9 @@ export function replayReport(options: ReplayOptions, summary: ReplaySummary): Re
     facts: factsOf(options, summary),
     flow: summary.flow,
     evaluation: summary.evaluation,
-    marks: isGenerated ? driftMarks(world) : [],
-    spans: isGenerated ? attackSpans(world) : [],
-    fprBand: FPR_BAND,
+    marks: isGenerated ? (scenario.stream?.marks(stream) ?? []) : [],
+    spans: isGenerated ? (scenario.stream?.spans(stream) ?? []) : [],
+    fprBand: bandOf(scenario),
   }
 }
 
@@ -55,7 +50,7 @@ function factsOf(options: ReplayOptions, summary: ReplaySummary): RunFact[] {
             { name: 'Stream', value: `${stream.world} world, ${stream.days} days, seed ${stream.seed}` },
             {
               name: 'Labels',
-              value: `${hours(stream.labelDelayMs)} after the payment, ${whole(summary.flow.labels)} in all`,
+              value: `${hours(stream.labelDelayMs)} after the event, ${whole(summary.flow.labels)} in all`,
             },
           ]
   const warmUp =
@@ -76,7 +71,7 @@ function factsOf(options: ReplayOptions, summary: ReplaySummary): RunFact[] {
     { name: 'Reaction time (slice)', value: seconds(options.sliceMs) },
     {
       name: 'Speed',
-      value: `${whole(summary.paymentsPerSecond)} payments/s, ${seconds(summary.elapsedMs)} in all, at most ${whole(summary.peakRssBytes / 1_048_576)} MiB`,
+      value: `${whole(summary.paymentsPerSecond)} ${scenario.words.events}/s, ${seconds(summary.elapsedMs)} in all, at most ${whole(summary.peakRssBytes / 1_048_576)} MiB`,
     },
     {
       name: 'Machine',
@@ -84,6 +79,12 @@ function factsOf(options: ReplayOptions, summary: ReplaySummary): RunFact[] {
     },
     ...hash,
   ]
+}
+
+/** A sixth of the target to both sides, where the scenario says nothing. */
+function bandOf({ evaluation }: Scenario): ReportData['fprBand'] {
+  const { targetFpr = 0, band } = evaluation ?? {}
+  return band ?? { low: (targetFpr * 5) / 6, high: (targetFpr * 7) / 6 }
 }
 
 function rangeOf({ fromMs, toMs }: LogRange): string {

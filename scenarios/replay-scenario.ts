@@ -9,20 +9,14 @@ import type { Counts } from '../streams/outbox.ts'
 import { type Admission, replay } from '../streams/replay.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Topology } from '../streams/topology.ts'
+import type { BuiltInStream, GeneratedStream } from './built-in-stream.ts'
 import type { Scenario } from './define-scenario.ts'
-import { TARGET_FPR } from './fraud/fraud.ts'
-import { type Extent, INPUT_PARTITIONS, openExtent } from './replay-extent.ts'
 import { createModelEvaluation } from './model-evaluation.ts'
-import {
-  type FileInput,
-  fileAdmissions,
-  type GeneratedStream,
-  generatedAdmissions,
-  STREAM_START_MS,
-} from './replay-input.ts'
+import { type Extent, INPUT_PARTITIONS, openExtent } from './replay-extent.ts'
+import { type FileInput, fileAdmissions } from './replay-input.ts'
 import { findStretches, type LogRange, logAdmissions } from './replay-log.ts'
-import { type OutputWatch, openReplayOutput, type ReplayOutput } from './replay-output.ts'
 import { openReplayModels, type ReplayModelOptions } from './replay-models.ts'
+import { type OutputWatch, openReplayOutput, type ReplayOutput } from './replay-output.ts'
 import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
 import { renderReport } from './report/render-report.ts'
@@ -34,6 +28,7 @@ export interface ReplayOptions {
   readonly inputs: readonly FileInput[]
   /** A stretch of a log instead of files or the stream. */
   readonly logRange?: LogRange
+  /** Of the scenario's own generator. */
   readonly stream: GeneratedStream
   readonly sliceMs: number
   /** Items whose clock is at or after this are not admitted; null: all. */
@@ -95,16 +90,13 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       { name: inputTopic, partitions: INPUT_PARTITIONS, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 },
     ])
     await models.register()
-    const evaluation = createEvaluation({
-      arms: [...scenario.armNames].reverse(),
-      rules: scenario.ruleSet.rules.map(({ name }) => name),
-      targetFpr: TARGET_FPR,
-    })
-    const modelEvaluation = createModelEvaluation(scenario, TARGET_FPR)
+    const evaluation = evaluationOf(scenario)
+    const modelEvaluation =
+      scenario.evaluation === undefined ? null : createModelEvaluation(scenario, scenario.evaluation)
     const watch: OutputWatch = {
       score: (event) => options.watch?.score(event),
       outcome(event) {
-        modelEvaluation.outcome(event)
+        modelEvaluation?.outcome(event)
         options.watch?.outcome(event)
       },
     }
@@ -152,7 +144,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const summary: ReplaySummary = {
       flow: await flowOf(scenario, extent!, counts, reader!.scores),
       evaluation: measure(evaluation, options, skippedWarmUpMs),
-      models: modelEvaluation.measure(windowOf(options, skippedWarmUpMs)),
+      models: modelEvaluation?.measure(windowOf(options, skippedWarmUpMs)) ?? null,
       skippedWarmUpMs,
       outputSha256,
       elapsedMs,
@@ -170,6 +162,20 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   }
 }
 
+function evaluationOf({ armNames, ruleSet, evaluation, words }: Scenario): EvaluationCollector | null {
+  if (evaluation === undefined) return null
+  const rules = ruleSet.rules.map(({ name }) => name)
+  return createEvaluation({ ...evaluation, words, arms: [...armNames].reverse(), rules })
+}
+
+/** Throws USAGE for a scenario that brings no stream. */
+function builtIn({ name, stream }: Scenario): BuiltInStream {
+  if (stream !== undefined) return stream
+  throw new RheoError('USAGE', `the scenario "${name}" generates no events`, {
+    hint: 'Give --input FILE --map MAP.json, or --from and --to for what its log holds.',
+  })
+}
+
 type Items = AsyncIterable<readonly Admission[]> | Iterable<readonly Admission[]>
 
 function itemsOf(
@@ -180,7 +186,7 @@ function itemsOf(
 ): Items {
   if (logRange !== undefined) return logAdmissions(logRange, stretches)
   if (inputs.length > 0) return fileAdmissions(scenario, topology, inputs, skip, untilMs)
-  return generatedAdmissions(topology, stream, skip, untilMs)
+  return builtIn(scenario).admissions(topology, stream, skip, untilMs)
 }
 
 /** What an input that others followed still brings: nothing, or its outputs would be mixed with theirs. */
@@ -218,7 +224,9 @@ function skippedOf({ scenario, inputs, stream, logRange, evaluateFromMs }: Repla
 }
 
 function windowOf(options: ReplayOptions, skippedWarmUpMs: number | null): { fromMs?: number; untilMs?: number } {
-  const fromMs = skippedWarmUpMs === null ? options.evaluateFromMs : STREAM_START_MS + skippedWarmUpMs
+  const { stream } = options.scenario
+  const skipsHead = skippedWarmUpMs !== null && stream !== undefined
+  const fromMs = skipsHead ? stream.startMs + skippedWarmUpMs : options.evaluateFromMs
   return {
     ...(fromMs === null ? {} : { fromMs }),
     ...(options.evaluateUntilMs === null ? {} : { untilMs: options.evaluateUntilMs }),
@@ -226,10 +234,11 @@ function windowOf(options: ReplayOptions, skippedWarmUpMs: number | null): { fro
 }
 
 function measure(
-  evaluation: EvaluationCollector,
+  evaluation: EvaluationCollector | null,
   options: ReplayOptions,
   skippedWarmUpMs: number | null,
 ): Evaluation | null {
+  if (evaluation === null) return null
   try {
     return evaluation.measure(windowOf(options, skippedWarmUpMs))
   } catch (cause) {

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
-import type { Outcome } from '../schemas/generated/fraud/outcome.ts'
 import type { Score } from '../schemas/generated/fraud/score.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import { openSqliteLog } from '../streams/event-log/sqlite.ts'
@@ -9,8 +8,9 @@ import { eventOf } from '../streams/event-value.ts'
 import { type LivePass, runLive } from '../streams/run-live.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Topology } from '../streams/topology.ts'
+import type { LiveStreamOptions } from './built-in-stream.ts'
 import { defineScenario, type Scenario } from './define-scenario.ts'
-import { type LivePaymentsOptions, startLivePayments } from './fraud/generator/live-payments.ts'
+import { evaluatedOutcome } from './evaluated-outcome.ts'
 import { modelFolder } from './model-files.ts'
 import { createOnnxHosts, type OnnxHostsOptions } from './model-hosts.ts'
 import { type ArmRates, createRecentOutcomes } from './recent-outcomes.ts'
@@ -20,7 +20,7 @@ export interface EmbeddedOptions {
   /** Folder of log and state; made where it is missing. */
   readonly directory: string
   /** null: only what others append. */
-  readonly generator: (Omit<LivePaymentsOptions, 'clock'> & { readonly freezeAfterMs: number }) | null
+  readonly generator: (Omit<LiveStreamOptions, 'clock'> & { readonly freezeAfterMs: number }) | null
   readonly batchRecords: number
   /** Its abort drains and ends the run. */
   readonly signal: AbortSignal
@@ -82,7 +82,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     const partitions = (await log.topics()).get(scenario.event.topic.name)?.partitions ?? 1
     const topology = scenario.topology(partitions, undefined, undefined, models)
     await log.ensureTopics(topology.topics)
-    const live = generator === null ? null : await startLivePayments(log, topology, { ...generator, clock: Date.now })
+    const live = await startStream(scenario, log, topology, generator)
     const view = await createView(log, topology, scenario)
     let tickedMs = performance.now()
     await runLive({
@@ -109,6 +109,20 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     await log.close()
     await store.close()
   }
+}
+
+/** Throws USAGE for a scenario that brings no stream. */
+async function startStream(
+  { name, stream }: Scenario,
+  log: EventLog,
+  topology: Topology,
+  generator: EmbeddedOptions['generator'],
+) {
+  if (generator === null) return null
+  if (stream !== undefined) return stream.startLive(log, topology, { ...generator, clock: Date.now })
+  throw new RheoError('USAGE', `the scenario "${name}" generates no events`, {
+    hint: 'Add --no-generator: what others append to its topics is scored.',
+  })
 }
 
 function makeFolder(directory: string): void {
@@ -180,7 +194,9 @@ async function createView(log: EventLog, topology: Topology, scenario: Scenario)
     for (const partition of everyPartition) {
       for (let from = outcomesRead[partition]!; ; ) {
         const fetched = await log.fetch(outcomeOutput!.topic, partition, from, FETCH)
-        for (const { value } of fetched.records) recent.add(eventOf(value, outcomeOutput!.codec) as Outcome)
+        for (const { value } of fetched.records) {
+          recent.add(evaluatedOutcome(eventOf(value, outcomeOutput!.codec), scenario))
+        }
         if (fetched.next === from) break
         outcomesRead[partition] = from = fetched.next
       }

@@ -36,10 +36,10 @@ const keepEverything = { cleanup: 'delete', retentionMs: null } as const
 
 /** The catalogue. */
 export const topics: readonly CatalogueTopic[] = [
-  input('fraud', 'payments', paymentSchema, 'customerId'),
-  input('fraud', 'labels', labelSchema, 'paymentId'),
-  output('fraud', 'scores', scoreSchema, 'paymentId'),
-  output('fraud', 'outcomes', outcomeSchema, 'paymentId'),
+  inputTopic('fraud', 'payments', paymentSchema, 'customerId'),
+  inputTopic('fraud', 'labels', labelSchema, 'paymentId'),
+  outputTopic('fraud', 'scores', scoreSchema, 'paymentId'),
+  outputTopic('fraud', 'outcomes', outcomeSchema, 'paymentId'),
   modelTopic('fraud'),
 ]
 
@@ -63,7 +63,7 @@ export function lateTopic(name: string): string {
 
 /** Where a scenario's model records stand; `rheo model add` appends them. */
 export function modelTopic(scenario: string): CatalogueTopic {
-  return output(scenario, 'models', modelRecordSchema, 'name')
+  return outputTopic(scenario, 'models', modelRecordSchema, 'name')
 }
 
 /** The catalogue's topic of a scenario by its short name; undefined when there is none. */
@@ -71,11 +71,13 @@ export function catalogueTopic(scenario: string, short: string): CatalogueTopic 
   return topics.find((topic) => topic.scenario === scenario && topic.short === short)
 }
 
-function input(scenario: string, short: string, schema: EventSchema, keyField: string): CatalogueTopic {
+/** A topic that users append to, for a scenario of one's own. */
+export function inputTopic(scenario: string, short: string, schema: EventSchema, keyField: string): CatalogueTopic {
   return { ...placed(scenario, short, schema, keyField), producedBy: 'user' }
 }
 
-function output(scenario: string, short: string, schema: EventSchema, keyField: string): CatalogueTopic {
+/** A topic that Rheo alone appends to. */
+export function outputTopic(scenario: string, short: string, schema: EventSchema, keyField: string): CatalogueTopic {
   return { ...placed(scenario, short, schema, keyField), producedBy: 'rheo' }
 }
 

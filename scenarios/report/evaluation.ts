@@ -6,7 +6,7 @@ import { rankScores } from '../../processors/metrics/ranked-scores.ts'
 import { averagePrecision, precisionRecallCurve, recallAtFpr, rocAuc } from '../../processors/metrics/ranking.ts'
 import { ratesByPeriod } from '../../processors/metrics/rates-by-period.ts'
 import { createOutcomeTable, type EvaluatedOutcome, type OutcomeColumns } from './outcome-table.ts'
-import type { ArmComparison, ArmEvaluation, Evaluation } from './report-data.ts'
+import type { ArmComparison, ArmEvaluation, Evaluation, Words } from './report-data.ts'
 import { createRuleTable } from './rule-table.ts'
 
 const DAY_MS = 86_400_000
@@ -15,6 +15,8 @@ const WEEK_MS = 7 * DAY_MS
 export interface EvaluationOptions {
   /** Names of the arms; with two, the second is compared with the first (e.g. frozen, self-optimising). */
   readonly arms: readonly string[]
+  /** Default `events` and `positives`. */
+  readonly words?: Words
   /** Names of the scenario's rules. Default none. */
   readonly rules?: readonly string[]
   /** The arm whose decisions rules raise. Default the last. */
@@ -23,7 +25,7 @@ export interface EvaluationOptions {
   readonly targetFpr: number
   /** The laxer rate that the first arm is granted in the second comparison. Default: 1.5 × the target. */
   readonly laxFpr?: number
-  /** Rates at which recall is reported. Default 0.1, 1.2 and 1.8 %. */
+  /** Rates at which recall is reported. Default: a twelfth of the target, the target, and one and a half times the target. */
   readonly fprs?: readonly number[]
   /** Gama et al. 2013; default 0.999, about the last 1,000 outcomes. */
   readonly fadingFactor?: number
@@ -63,10 +65,11 @@ export function createEvaluation(options: EvaluationOptions): EvaluationCollecto
       const outcomes = columns.labels.length
       const frauds = columns.labels.reduce((sum, label) => sum + label, 0)
       if (frauds === 0 || frauds === outcomes) {
-        throw new RangeError(`cannot evaluate ${outcomes} outcomes with ${frauds} frauds: both kinds are needed`)
+        throw new RangeError(`cannot evaluate ${outcomes} outcomes with ${frauds} positives: both kinds are needed`)
       }
       const fromMs = window.fromMs ?? columns.timesMs[0]!
       return {
+        words: options.words ?? { events: 'events', positives: 'positives' },
         fromMs,
         untilMs: window.untilMs ?? columns.timesMs[outcomes - 1]! + 1,
         outcomes,
@@ -79,6 +82,10 @@ export function createEvaluation(options: EvaluationOptions): EvaluationCollecto
       }
     },
   }
+}
+
+function ratesOf({ fprs, targetFpr }: EvaluationOptions): readonly number[] {
+  return fprs ?? [targetFpr / 12, targetFpr, 1.5 * targetFpr]
 }
 
 function measureArm(
@@ -101,7 +108,7 @@ function measureArm(
     name,
     rocAuc: rocAuc(ranked),
     averagePrecision: averagePrecision(ranked),
-    recallAtFpr: (options.fprs ?? [0.001, 0.012, 0.018]).map((fpr) => ({ fpr, recall: recallAtFpr(ranked, fpr) })),
+    recallAtFpr: ratesOf(options).map((fpr) => ({ fpr, recall: recallAtFpr(ranked, fpr) })),
     precisionTop100: precisionTopK(probabilities, labels, timesMs, 100, DAY_MS),
     calibrationError: calibrationError(reliability),
     logLoss: logLoss(probabilities, labels),

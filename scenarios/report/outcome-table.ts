@@ -7,8 +7,9 @@ export interface ArmOutcome {
 
 /** A score paired with its label, as the outcomes topic gives it. */
 export interface EvaluatedOutcome {
-  readonly paymentId: string
-  /** The payment's event time, ms since 1970. */
+  /** Names the scored event. */
+  readonly id: string
+  /** The scored event's time, ms since 1970. */
   readonly eventTimeMs: number
   readonly label: boolean
   readonly arms: Readonly<Record<string, ArmOutcome>>
@@ -24,7 +25,7 @@ export interface OutcomeColumns {
 }
 
 /**
- * Outcomes in typed arrays, one row per payment: a later outcome of the same payment replaces the earlier one. Payments
+ * Outcomes in typed arrays, one row per scored event: a later outcome of the same one replaces the earlier. Events
  * are known by a 64-bit fingerprint of their id (two ids in 1.5 million meet with chance 6e-8). About 60 bytes a row
  * with two arms.
  */
@@ -71,9 +72,9 @@ export function createOutcomeTable(arms: readonly string[]): OutcomeTable {
     }
   }
 
-  function rowFor(paymentId: string): number {
-    const first = fingerprint(paymentId, 0x811c9dc5)
-    const second = fingerprint(paymentId, 0x2545f491)
+  function rowFor(id: string): number {
+    const first = fingerprint(id, 0x811c9dc5)
+    const second = fingerprint(id, 0x2545f491)
     const known = slots[slotOf(first, second)]!
     if (known >= 0) {
       corrections++
@@ -95,7 +96,7 @@ export function createOutcomeTable(arms: readonly string[]): OutcomeTable {
     },
     put(outcome) {
       const given = arms.map((name) => checked(outcome, name))
-      const row = rowFor(outcome.paymentId)
+      const row = rowFor(outcome.id)
       times[row] = outcome.eventTimeMs
       labels[row] = outcome.label ? 1 : 0
       given.forEach((arm, index) => {
@@ -126,9 +127,9 @@ export function createOutcomeTable(arms: readonly string[]): OutcomeTable {
 
 function checked(outcome: EvaluatedOutcome, name: string): ArmOutcome {
   const arm = outcome.arms[name]
-  if (arm === undefined) throw new RangeError(`outcome of ${outcome.paymentId} lacks the arm ${name}`)
+  if (arm === undefined) throw new RangeError(`outcome of ${outcome.id} lacks the arm ${name}`)
   if (!(arm.probability >= 0 && arm.probability <= 1)) {
-    throw new RangeError(`outcome of ${outcome.paymentId}: ${arm.probability} of ${name} is no probability`)
+    throw new RangeError(`outcome of ${outcome.id}: ${arm.probability} of ${name} is no probability`)
   }
   return arm
 }

@@ -48,20 +48,20 @@ export function precisionRecallChart({ arms }: Evaluation): Markup {
   )
 }
 
-/** The share of frauds among payments that were given about the same probability; on the diagonal it is what was said. */
-export function calibrationChart({ arms }: Evaluation): Markup {
+/** The share of positives among events that were given about the same probability; on the diagonal it is what was said. */
+export function calibrationChart({ arms, words }: Evaluation): Markup {
   const styles = armStyles(arms.map(({ name }) => name))
   return chart(
     {
       id: 'calibration',
-      title: 'Observed over predicted fraud',
+      title: `Observed over predicted ${words.positives}`,
       description: arms
         .map(({ calibrationError }, i) => `${styles[i]!.label}: calibration error ${decimal(calibrationError, 5)}.`)
         .join(' '),
       width: WIDTH,
       height: HEIGHT,
     },
-    axes('predicted probability of fraud →'),
+    axes('predicted probability →'),
     html`<line class="target" x1="${x(0)}" y1="${y(0)}" x2="${x(1)}" y2="${y(1)}"/>`,
     html`${arms.map(({ reliability }, i) => {
       const { className, label } = styles[i]!
@@ -71,7 +71,7 @@ export function calibrationChart({ arms }: Evaluation): Markup {
           at.x,
           at.y,
           className,
-          `${label}: predicted ${percent(at.bin.predicted)}, observed ${percent(at.bin.observed)} of ${whole(at.bin.count)} payments`,
+          `${label}: predicted ${percent(at.bin.predicted)}, observed ${percent(at.bin.observed)} of ${whole(at.bin.count)} ${words.events}`,
         ),
       )}`
     })}`,

@@ -1,4 +1,4 @@
-import { type ArmStyle, armStyles } from './arm-style.ts'
+import { type ArmStyle, armStyles, sentence } from './arm-style.ts'
 import { html, type Markup } from './markup.ts'
 import { day, decimal, percent, whole } from './number-format.ts'
 import { calibrationChart, precisionRecallChart } from './quality-charts.ts'
@@ -39,9 +39,9 @@ ${data.facts.length === 0 ? null : facts(data.facts)}
 
 const unmeasured = html`<section><h2>No quality measured</h2><p>There were no labels, or labels of one kind only.</p></section>`
 
-function measured({ fromMs, untilMs, outcomes, frauds, corrections }: Evaluation): string {
+function measured({ fromMs, untilMs, outcomes, frauds, corrections, words }: Evaluation): string {
   const corrected = corrections > 0 ? `, ${whole(corrections)} labels corrected later` : ''
-  return `Measured on ${whole(outcomes)} payments, ${day(fromMs)} to ${day(untilMs - 1)}: ${whole(frauds)} frauds (${percent(frauds / outcomes, 2)})${corrected}.`
+  return `Measured on ${whole(outcomes)} ${words.events}, ${day(fromMs)} to ${day(untilMs - 1)}: ${whole(frauds)} ${words.positives} (${percent(frauds / outcomes, 2)})${corrected}.`
 }
 
 function quality(data: ReportData, evaluation: Evaluation): Markup {
@@ -49,7 +49,7 @@ function quality(data: ReportData, evaluation: Evaluation): Markup {
   const styles = armStyles(arms.map(({ name }) => name))
   const marks = visibleMarks(data, evaluation)
   return html`${verdict(evaluation)}
-<section aria-labelledby="recall"><h2 id="recall">Fraud found, week by week</h2>
+<section aria-labelledby="recall"><h2 id="recall">${sentence(evaluation.words.positives)} found, week by week</h2>
 <p>Recall at the threshold that was live at that moment.${marks.length > 0 ? ' Numbers mark changes of the world.' : ''}${data.spans.length > 0 ? ' Bars show when each attack was active.' : ''}</p>
 ${key(styles)}
 ${scrollable('Recall per week', recallChart(data, evaluation))}
@@ -75,7 +75,7 @@ ${key(
 ${calibrationChart(evaluation)}</section>
 </div>
 ${table(evaluation, styles)}
-${evaluation.rules.length === 0 ? null : rules(evaluation.rules)}`
+${evaluation.rules.length === 0 ? null : rules(evaluation)}`
 }
 
 function key(styles: readonly ArmStyle[], values: readonly string[] = [], more: Markup | null = null): Markup {
@@ -108,16 +108,16 @@ function inBand({ fprBand: { low, high } }: ReportData, evaluation: Evaluation, 
     const inside = known.filter(({ falsePositiveRate }) => falsePositiveRate >= low && falsePositiveRate <= high)
     return `${styles[i]!.label} ${percent(causal.falsePositiveRate, 2)} on the whole, ${inside.length} of ${known.length} weeks inside the band`
   })
-  return `Honest payments that were flagged at the live threshold: ${said.join('; ')}. ${byChance(evaluation)}`
+  return `Other ${evaluation.words.events} that were flagged at the live threshold: ${said.join('; ')}. ${byChance(evaluation)}`
 }
 
 /** How far a week's rate strays although the threshold is right: 1.96 standard errors of a share. */
-function byChance({ arms, targetFpr }: Evaluation): string {
+function byChance({ arms, targetFpr, words }: Evaluation): string {
   const sizes = arms[0]!.weeks.map(({ negatives }) => negatives).sort((a, b) => a - b)
   const size = sizes[Math.floor(sizes.length / 2)] ?? 0
   if (size === 0) return ''
   const error = 1.96 * Math.sqrt((targetFpr * (1 - targetFpr)) / size)
-  return `Of ${whole(size)} honest payments a week, chance alone moves a rate of ${percent(targetFpr)} by ±${(100 * error).toFixed(2)} points.`
+  return `Of ${whole(size)} other ${words.events} a week, chance alone moves a rate of ${percent(targetFpr)} by ±${(100 * error).toFixed(2)} points.`
 }
 
 function table(evaluation: Evaluation, styles: readonly ArmStyle[]): Markup {
@@ -138,8 +138,9 @@ function differenceCell({ difference, sign }: SummaryRow): Markup {
   return html`<td class="${says}">${difference} <span role="img" aria-label="${says}" title="${says}">${sign > 0 ? '✓' : '✗'}</span></td>`
 }
 
-function rules(all: readonly RuleFigures[]): Markup {
-  const head = ['Rule', 'applied', 'frauds', 'share', 'model had allowed', 'frauds among these']
+function rules({ rules: all, words }: Evaluation): Markup {
+  const { positives } = words
+  const head = ['Rule', 'applied', positives, 'share', 'model had allowed', `${positives} among these`]
   const line = ({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures): Markup => {
     const cells = [whole(hits), whole(frauds), percent(frauds / hits), whole(hitsAlone), whole(fraudsAlone)]
     return html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`

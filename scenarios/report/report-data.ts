@@ -38,7 +38,14 @@ export interface FlowCounts {
 }
 
 /** What `createEvaluation` measures. */
+/** What reports call the scored events, and those of them whose label is true: `payments`, `frauds`. */
+export interface Words {
+  readonly events: string
+  readonly positives: string
+}
+
 export interface Evaluation {
+  readonly words: Words
   /** The window evaluated, event time of the payments, half-open. */
   readonly fromMs: number
   readonly untilMs: number

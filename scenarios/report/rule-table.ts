@@ -9,10 +9,10 @@ interface Hit {
   readonly rules: readonly string[]
 }
 
-/** What rules found. Holds the outcomes that a rule applied to, by payment: a later outcome replaces an earlier one. */
+/** What rules found. Holds the outcomes that a rule applied to, by id: a later outcome replaces an earlier one. */
 export interface RuleTable {
   put(outcome: EvaluatedOutcome): void
-  /** In the order of the names, of the payments with event time in [fromMs, untilMs). */
+  /** In the order of the names, of the events with time in [fromMs, untilMs). */
   between(fromMs: number, untilMs: number): RuleFigures[]
 }
 
@@ -20,9 +20,9 @@ export interface RuleTable {
 export function createRuleTable(names: readonly string[], champion: string): RuleTable {
   const hits = new Map<string, Hit>()
   return {
-    put({ paymentId, eventTimeMs, label, arms, ruleHits }) {
+    put({ id, eventTimeMs, label, arms, ruleHits }) {
       if (ruleHits.length === 0) return
-      hits.set(paymentId, { eventTimeMs, label, alone: !isFlagged(arms[champion]!), rules: ruleHits })
+      hits.set(id, { eventTimeMs, label, alone: !isFlagged(arms[champion]!), rules: ruleHits })
     },
     between(fromMs, untilMs) {
       const inWindow = [...hits.values()].filter(({ eventTimeMs }) => eventTimeMs >= fromMs && eventTimeMs < untilMs)

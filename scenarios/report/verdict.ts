@@ -21,7 +21,7 @@ function compared(evaluation: Evaluation, comparison: ArmComparison): Markup {
 <h2 id="verdict">${headline(atTarget.difference, candidate, reference)}</h2>
 <p class="figure"><strong>${points(atTarget.difference.value)}</strong> points of recall</p>
 <p class="interval">${range(atTarget.difference)}, ${percent(comparison.confidence, 0)} interval, at ${rate} false positives</p>
-<p>${sentence(candidate)} finds <b>${percent(atTarget.candidate.value)}</b> of the fraud, ${reference} <b>${percent(atTarget.reference.value)}</b>. Where ${reference} may raise more false alarms (${percent(laxFpr)} against ${rate}), the difference is ${points(atLowerFpr.difference.value)} points (${range(atLowerFpr.difference)}).</p>
+<p>${sentence(candidate)} finds <b>${percent(atTarget.candidate.value)}</b> of the ${evaluation.words.positives}, ${reference} <b>${percent(atTarget.reference.value)}</b>. Where ${reference} may raise more false alarms (${percent(laxFpr)} against ${rate}), the difference is ${points(atLowerFpr.difference.value)} points (${range(atLowerFpr.difference)}).</p>
 <p class="zh" lang="zh-Hans">${chinese(evaluation, comparison)}</p>
 </div>
 ${intervals(comparison, rate)}
@@ -84,7 +84,7 @@ function single(evaluation: Evaluation): Markup {
   const recall = at === undefined ? arm!.causal.recall : at.recall
   const where = at === undefined ? 'at the live threshold' : `at ${percent(evaluation.targetFpr)} false positives`
   return html`<section class="verdict" aria-labelledby="verdict"><div>
-<h2 id="verdict">${sentence(style!.label)} finds ${percent(recall)} of the fraud</h2>
+<h2 id="verdict">${sentence(style!.label)} finds ${percent(recall)} of the ${evaluation.words.positives}</h2>
 <p class="interval">${where}; there is no second arm to compare it with</p>
 <p class="zh" lang="zh-Hans">召回率 ${percent(recall)}（目标误报率 ${percent(evaluation.targetFpr)}）。</p>
 </div></section>`

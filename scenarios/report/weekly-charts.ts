@@ -102,7 +102,7 @@ function weekly(
   style: ArmStyle,
   x: Scale,
   y: Scale,
-  { fromMs, untilMs }: Evaluation,
+  { fromMs, untilMs, words }: Evaluation,
 ): Markup {
   const points = weeks.map((week) => ({
     week,
@@ -110,7 +110,8 @@ function weekly(
     y: y(week[share]),
   }))
   const says = (week: PeriodRates): string => {
-    const of = share === 'recall' ? `${whole(week.frauds)} frauds` : `${whole(week.negatives)} honest payments`
+    const of =
+      share === 'recall' ? `${whole(week.frauds)} ${words.positives}` : `${whole(week.negatives)} other ${words.events}`
     return `${style.label}, week of ${day(week.fromMs)}: ${percent(week[share], share === 'recall' ? 1 : 2)} of ${of}`
   }
   return html`${path(points, style.className)}${points.map((point) => dot(point.x, point.y, style.className, says(point.week)))}`

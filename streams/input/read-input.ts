@@ -22,7 +22,16 @@ export type InputItem =
       readonly file: string
       readonly line: number
     }
-  | { readonly kind: 'label'; readonly atMs: number; readonly event: InputLabel }
+  | {
+      readonly kind: 'label'
+      readonly atMs: number
+      /** Of the labelled event. */
+      readonly id: string
+      /** The labelled event's time plus the map's delay, ms since 1970. */
+      readonly eventTime: number
+      readonly truth: boolean
+      readonly source: 'chargeback' | 'analyst' | 'customer'
+    }
   | {
       readonly kind: 'rejected'
       readonly atMs: number
@@ -31,14 +40,6 @@ export type InputItem =
       readonly file: string
       readonly line: number
     }
-
-export interface InputLabel {
-  readonly paymentId: string
-  /** The labelled event's time plus the map's delay, ms since 1970. */
-  readonly eventTime: number
-  readonly fraud: boolean
-  readonly source: 'chargeback' | 'analyst' | 'customer'
-}
 
 export interface InputSettings {
   /** The scenario's event types by name. */
@@ -137,9 +138,9 @@ function earliest(sources: readonly Source[], clockMs: number) {
 }
 
 function takeLabel({ labels, input }: Source, atMs: number): InputItem {
-  const { dueMs, id, fraud } = labels.take()
+  const { dueMs, id, truth } = labels.take()
   const source = input.map.label?.source ?? 'analyst'
-  return { kind: 'label', atMs, event: { paymentId: id, eventTime: dueMs, fraud, source } }
+  return { kind: 'label', atMs, id, eventTime: dueMs, truth, source }
 }
 
 function takeRow({ rows, input, idField, labels }: Source, atMs: number, maxFutureMs: number): InputItem {

@@ -59,7 +59,7 @@ async function read(inputs: ReturnType<typeof input>[], more: Partial<InputSetti
 function told(items: readonly InputItem[]): string[] {
   return items.map((item) => {
     if (item.kind === 'rejected') return `r:${item.rejection.code}@${item.atMs}`
-    const { paymentId, id } = item.event as { paymentId?: string; id?: string }
+    const { paymentId, id } = (item.kind === 'label' ? item : item.event) as { paymentId?: string; id?: string }
     return `${item.kind[0]}:${paymentId ?? id}@${item.atMs}`
   })
 }

@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000
 
 function outcome(id: number, eventTimeMs: number, label: boolean, frozen: number, learning: number): EvaluatedOutcome {
   return {
-    paymentId: `p-${id}`,
+    id: `p-${id}`,
     eventTimeMs,
     label,
     arms: {

@@ -11,13 +11,19 @@ const START_MS = Date.UTC(2026, 0, 31)
 
 /** 1,000 payments over the days, every 20th a fraud that the second arm sees and the first sees half of the time. */
 function evaluated(arms: readonly string[], days = 70) {
-  const evaluation = createEvaluation({ arms, rules: ['device-farm'], targetFpr: 0.012, resamples: 40 })
+  const evaluation = createEvaluation({
+    arms,
+    rules: ['device-farm'],
+    words: { events: 'payments', positives: 'frauds' },
+    targetFpr: 0.012,
+    resamples: 40,
+  })
   for (let i = 0; i < 1_000; i++) {
     const label = i % 20 === 0
     const risk = (seen: boolean): number => (label && seen ? 0.9 : 0.01) + (i % 97) / 10_000
     const outcome = { threshold: 0.5 }
     evaluation.add({
-      paymentId: `p-${i}`,
+      id: `p-${i}`,
       eventTimeMs: START_MS + Math.floor((i * days * DAY_MS) / 1_000),
       label,
       ruleHits: label && i % 40 === 0 ? ['device-farm'] : [],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
-import { STREAM_START_MS } from '../../scenarios/replay-input.ts'
+import { STREAM_START_MS } from '../../scenarios/fraud/stream.ts'
 import { type ReplayOptions, replayScenario } from '../../scenarios/replay-scenario.ts'
 
 const DAY_MS = 86_400_000

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
-import { generatedAdmissions } from '../../scenarios/replay-input.ts'
+import { generatedAdmissions } from '../../scenarios/fraud/stream.ts'
 import type { Payment } from '../../schemas/generated/fraud/payment.ts'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { type Admission, replay } from '../../streams/replay.ts'

@@ -1,5 +1,5 @@
-import type { Scored } from '../../processors/score-step.ts'
-import type { Reason } from '../../schemas/generated/fraud/score.ts'
+import type { Scored } from '../processors/score-step.ts'
+import type { Reason } from '../schemas/generated/fraud/score.ts'
 
 /** The features that moved the score most, in plain words. */
 export function reasonsOf(names: readonly string[], { features, reasons }: Scored): Reason[] {
