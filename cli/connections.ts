@@ -2,6 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import { topics } from '../schemas/topics.ts'
+import type { RegistryOptions } from '../streams/codec/registry.ts'
 import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { SqliteOptions } from '../streams/event-log/sqlite-file.ts'
@@ -56,12 +57,21 @@ export async function openWorkerState(place: Place): Promise<StateStore> {
   return openSqliteStateStore(join(place.directory, 'state.sqlite'), { checkpoints: 'background' })
 }
 
-/** Which id stands for which schema: a registry's, or those that this version of Rheo carries. */
-export async function openRegistry({ scenario, settings }: Place): Promise<SchemaRegistry> {
+/** Which id stands for which schema: a registry's, where the catalogue's schemas are registered, or this version's own. */
+export async function openRegistry(place: Place): Promise<SchemaRegistry> {
+  const catalogue = topics.filter(({ scenario }) => scenario === place.scenario)
+  return (await openServedRegistry(place, catalogue)) ?? createLocalRegistry()
+}
+
+/** The registry of the settings, with the schemas of these topics registered; null where the settings name none. */
+export async function openServedRegistry(
+  { settings }: Place,
+  flowing: RegistryOptions['topics'],
+): Promise<SchemaRegistry | null> {
   const options = registryOptionsOf(settings)
-  if (options === null) return createLocalRegistry()
+  if (options === null) return null
   const { openSchemaRegistry } = await import('../streams/codec/registry.ts')
-  return openSchemaRegistry({ ...options, topics: topics.filter((topic) => topic.scenario === scenario) })
+  return openSchemaRegistry({ ...options, topics: flowing })
 }
 
 /** How the workers on Kafka share the tasks of a topology; null: this process runs all of them. */
@@ -85,9 +95,18 @@ async function openEmbeddedLog({ directory }: Place, options: SqliteOptions = {}
 }
 
 async function openKafka({ settings }: Place): Promise<EventLog> {
+  silenceKafkajs()
   const { openKafkaLog } = await import('../streams/event-log/kafka.ts')
   const { replication } = settings
   return openKafkaLog(kafkaConnectionOf(settings)!, replication === null ? {} : { replicationFactor: replication })
+}
+
+/** kafkajs asks for timers in the past, which Node warns of; nothing is wrong. */
+function silenceKafkajs(): void {
+  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void
+  process.emitWarning = (...args: unknown[]) => {
+    if (args[1] !== 'TimeoutNegativeWarning') emitWarning(...args)
+  }
 }
 
 async function openRedis({ settings }: Place): Promise<StateStore> {

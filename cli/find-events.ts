@@ -1,4 +1,5 @@
 import { topics } from '../schemas/topics.ts'
+import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import { readTopic, valueBytes } from './read-partitions.ts'
 import { type RecordView, viewerOf } from './record-view.ts'
@@ -12,18 +13,23 @@ export interface FoundEvent extends RecordView {
  * Every event of a scenario's catalogue topics whose id field (`paymentId`) is `id`, in the order of the catalogue.
  * Reads the topics whole, but decodes only records that hold the id's bytes.
  */
-export async function findEvents(log: EventLog, scenario: string, id: string): Promise<readonly FoundEvent[]> {
+export async function findEvents(
+  log: EventLog,
+  registry: SchemaRegistry,
+  scenario: string,
+  id: string,
+): Promise<readonly FoundEvent[]> {
   const wanted = Buffer.from(id)
   const present = await log.topics()
   const found: FoundEvent[] = []
   for (const { name, short } of topics.filter((topic) => topic.scenario === scenario)) {
     const spec = present.get(name)
     if (spec === undefined) continue
-    const view = viewerOf(name, scenario)
+    const view = viewerOf(name, scenario, registry)
     for await (const placed of readTopic(log, name, spec.partitions)) {
       const bytes = valueBytes(placed.record)
       if (bytes === null || !asBuffer(bytes).includes(wanted)) continue
-      for (const each of view(placed)) if (idOf(each.event) === id) found.push({ topic: short, ...each })
+      for (const each of await view(placed)) if (idOf(each.event) === id) found.push({ topic: short, ...each })
     }
   }
   return found

@@ -5,9 +5,9 @@ import type { EventSchema } from '../schemas/event-schema.ts'
 import { tombstone } from '../streams/codec/envelopes.ts'
 import { createEventCodec } from '../streams/codec/event-codec.ts'
 import { createInputCodec } from '../streams/codec/input-codec.ts'
-import { createLocalRegistry } from '../streams/codec/schema-registry.ts'
+import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import { fromDeadLetter } from '../streams/dead-letter.ts'
-import type { LogRecord } from '../streams/event-log/event-log.ts'
+import type { LogRecord, MaybePromise } from '../streams/event-log/event-log.ts'
 import { headerText } from '../streams/event-log/headers.ts'
 import { unpack } from '../streams/packing.ts'
 import { catalogueEntryOf } from './log-topics.ts'
@@ -29,14 +29,16 @@ export interface RecordView {
   readonly rejected?: { readonly code: string; readonly reason: string }
 }
 
-/** How the records of a topic become views: by the catalogue, as dead letters, or unpacked from blocks. */
-export type ViewRecord = (placed: PlacedRecord) => readonly RecordView[]
+/**
+ * How the records of a topic become views: by the catalogue, as dead letters, or unpacked from blocks. A promise where
+ * a schema has to be asked for.
+ */
+export type ViewRecord = (placed: PlacedRecord) => MaybePromise<readonly RecordView[]>
 
 /** Throws TOPIC_MISSING for a topic that neither the catalogue nor the scenario knows. */
-export function viewerOf(topic: string, scenarioName: string): ViewRecord {
+export function viewerOf(topic: string, scenarioName: string, registry: SchemaRegistry): ViewRecord {
   const entry = catalogueEntryOf(topic)
   if (entry !== undefined) {
-    const registry = createLocalRegistry()
     const schema = entry.schema as EventSchema<object>
     // What Rheo writes may hold NaN (a missing feature), which is refused from users.
     const codec =
@@ -44,10 +46,15 @@ export function viewerOf(topic: string, scenarioName: string): ViewRecord {
         ? createEventCodec(schema, registry)
         : createInputCodec(schema, registry, Number.MAX_SAFE_INTEGER)
     const decode = (bytes: Uint8Array | null): object => (bytes === null ? tombstone : codec.decode(bytes))
-    return (placed) => [eventView(placed, schema.name, decode)]
+    const view = (placed: PlacedRecord): readonly RecordView[] => [eventView(placed, schema.name, decode)]
+    return (placed) => {
+      const bytes = valueBytes(placed.record)
+      const prepared = bytes === null ? undefined : codec.prepare(bytes)
+      return prepared instanceof Promise ? prepared.then(() => view(placed)) : view(placed)
+    }
   }
   const scenario = scenarios.get(scenarioName)
-  const topology = scenario?.topology(1)
+  const topology = scenario?.topology(1, undefined, registry)
   if (scenario !== undefined && topology?.stages.some((stage) => stage.topic === topic)) {
     return (placed) => blockViews(placed, scenario, topology.bodies)
   }

@@ -2,8 +2,9 @@ import { modelFolder } from '../scenarios/model-files.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
 import { runWorker } from '../scenarios/run-worker.ts'
 import { RheoError } from '../schemas/errors.ts'
+import { modelTopic } from '../schemas/topics.ts'
 import { untilThere } from './await-server.ts'
-import { newPartitions, openMembership, openRegistry, openWorkerLog, openWorkerState } from './connections.ts'
+import { newPartitions, openMembership, openServedRegistry, openWorkerLog, openWorkerState } from './connections.ts'
 import { type Concern, Health } from './health.ts'
 import { openEndpoints } from './http-endpoints.ts'
 import { observeMembership } from './observe-membership.ts'
@@ -97,7 +98,9 @@ async function runOnce(worker: Worker): Promise<void> {
   const { place, log, health, metrics, stop } = worker
   const { settings } = place
   const scenario = await scenarioOf(place.scenario)
-  const registry = await openRegistry(place)
+  const { event, label, scores, outcomes } = scenario
+  const flowing = [event.topic, label.topic, scores.topic, outcomes.topic, modelTopic(scenario.name)]
+  const registry = await openServedRegistry(place, flowing)
   health.clear('registry away')
   const eventLog = await openWorkerLog(place)
   try {

@@ -11,7 +11,8 @@ export interface WorkerOptions {
   readonly scenario: Scenario
   readonly log: EventLog
   readonly store: StateStore
-  readonly registry: SchemaRegistry
+  /** null: the ids that the scenario brings. */
+  readonly registry: SchemaRegistry | null
   readonly models: ModelHosts
   /** Of topics that do not exist yet. */
   readonly newPartitions: number
@@ -40,7 +41,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { scenario, log, store, registry, models, signal, batchRecords } = options
   const present = (await log.topics()).get(scenario.event.topic.name)
   const partitions = options.partitions ?? present?.partitions ?? options.newPartitions
-  const topology = scenario.topology(partitions, undefined, registry, models)
+  const topology = scenario.topology(partitions, undefined, registry ?? undefined, models)
   await log.ensureTopics(topology.topics)
   options.onTopology(topology)
   const membership = await options.membership(topology)

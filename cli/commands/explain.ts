@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
-import { openLog } from '../connections.ts'
+import { openLog, openRegistry } from '../connections.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf, whereLogIs } from '../place.ts'
 import { print, printJson, safe, styled, table } from '../terminal.ts'
 
@@ -30,7 +30,7 @@ async function explain(id: string, options: Options): Promise<void> {
   const log = await openLog(place)
   try {
     const { findEvents } = await import('../find-events.ts')
-    const found = await findEvents(log, place.scenario, id)
+    const found = await findEvents(log, await openRegistry(place), place.scenario, id)
     const score = found.find(({ kind }) => kind === 'score')
     if (score === undefined) {
       const { RheoError } = await import('../../schemas/errors.ts')

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { CatalogueTopic } from '../../schemas/topics.ts'
+import type { SchemaRegistry } from '../../streams/codec/schema-registry.ts'
 import type { NewRecord } from '../../streams/event-log/event-log.ts'
-import { newPartitions, openOrCreateLog } from '../connections.ts'
+import { newPartitions, openOrCreateLog, openRegistry } from '../connections.ts'
 import { positiveNumber } from '../options.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { grouped, note, print, printJson, safe } from '../terminal.ts'
@@ -42,7 +43,7 @@ async function produce(name: string, options: Options): Promise<void> {
   await refuseOutputs(topic)
   const { createLines } = await import('../lines.ts')
   const lines = createLines(options.file ?? null)
-  const check = await createCheck(topic)
+  const check = await createCheck(topic, await openRegistry(place))
   const log = await openOrCreateLog(place)
   try {
     const present = (await log.topics()).get(topic.name)
@@ -89,11 +90,10 @@ interface Check {
   firstReason: string | null
 }
 
-async function createCheck(topic: CatalogueTopic): Promise<Check> {
+async function createCheck(topic: CatalogueTopic, registry: SchemaRegistry): Promise<Check> {
   const { createInputCodec } = await import('../../streams/codec/input-codec.ts')
-  const { createLocalRegistry } = await import('../../streams/codec/schema-registry.ts')
   const { partitionOf } = await import('../../streams/partition.ts')
-  const codec = createInputCodec<object>(topic.schema as never, createLocalRegistry(), topic.maxRecordBytes)
+  const codec = createInputCodec<object>(topic.schema as never, registry, topic.maxRecordBytes)
   const check: Check = {
     invalid: 0,
     firstReason: null,

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
-import { openLog } from '../connections.ts'
+import { openLog, openRegistry } from '../connections.ts'
 import { durationMs, momentMs, wholeNumber } from '../options.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import type { RecordView } from '../record-view.ts'
@@ -65,11 +65,11 @@ async function subscribe(name: string, options: Options): Promise<void> {
     const { viewerOf } = await import('../record-view.ts')
     const { follow } = await import('../read-partitions.ts')
     const topic = await topicInLog(log, place.scenario, name)
-    const view = viewerOf(topic.name, place.scenario)
+    const view = viewerOf(topic.name, place.scenario, await openRegistry(place))
     const positions = await startPositions(log, topic.name, topic.partitions, options.since)
     let shown = 0
     for await (const placed of follow(log, topic.name, positions, options.follow ? 'never' : 'at-end', stop.signal)) {
-      for (const each of view(placed)) {
+      for (const each of await view(placed)) {
         if (!passes(each.event)) continue
         if (options.json) printJson(each)
         else print(viewLine(each))
