@@ -165,7 +165,8 @@ class Cutter {
       key: key === null ? null : asBuffer(key),
       value: bytes === null ? null : asBuffer(bytes),
       partition: this.#partition,
-      timestamp: String(timestampMs),
+      // Kafka knows whole milliseconds only.
+      timestamp: String(Math.floor(timestampMs)),
       ...(headers === undefined ? {} : { headers: headersOf(headers) }),
     })
   }
