@@ -1,7 +1,8 @@
 import { ByteReader, ByteWriter } from './byte-buffer.ts'
 import type { AdmissionControl, SeenIds } from './features/admission.ts'
 import type { FeatureSet } from './features/compile.ts'
-import type { EntityPlan, EntityState } from './features/entity-plan.ts'
+import type { EntityState } from './features/entity-cells.ts'
+import type { EntityPlan } from './features/entity-plan.ts'
 import type { Emit, Entry, KeyedTable, Step } from './step.ts'
 import { VectorPool } from './vector-pool.ts'
 
@@ -60,7 +61,9 @@ function featureTable(
   names: readonly string[],
   admission: AdmissionControl | null,
 ): KeyedTable<EntityFeatures> {
-  const shown = new Float64Array(names.length)
+  const vector = new Float64Array(names.length)
+  const { entitySlots } = plan
+  const shownNames = ['asOfMs', ...entitySlots.map((slot) => names[slot]!)]
   return {
     create: () => ({ features: plan.create(), seen: admission?.create() ?? null }),
     encode({ features, seen }) {
@@ -80,15 +83,14 @@ function featureTable(
     },
     /** The features as an event at the time of the newest one would find them, and that time as `asOfMs`. */
     describe({ features }) {
+      const values = new Float64Array(shownNames.length).fill(Number.NaN)
       const asOfMs = features.newestMs
-      if (asOfMs === Number.NEGATIVE_INFINITY || features.watermarkMs > plan.expiresAtMs(features)) return []
-      shown.fill(Number.NaN)
-      plan.read(features, {}, asOfMs, features.watermarkMs, shown)
-      const values = names.map((name, slot) => [name, shown[slot]!] as const)
-      return [
-        ['asOfMs', asOfMs],
-        ...values.filter(([, value], slot) => !Number.isNaN(value) && !plan.eventSlots.has(slot)),
-      ]
+      if (asOfMs === Number.NEGATIVE_INFINITY || features.watermarkMs > plan.expiresAtMs(features))
+        return { names: shownNames, values }
+      plan.read(features, {}, asOfMs, features.watermarkMs, vector)
+      values[0] = asOfMs
+      for (let i = 0; i < entitySlots.length; i++) values[i + 1] = vector[entitySlots[i]!]!
+      return { names: shownNames, values }
     },
   }
 }

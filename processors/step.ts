@@ -65,6 +65,13 @@ export interface Emit {
   duplicate(entry: Entry): void
 }
 
+/** What others may read of a state. The names are the same for all keys of a table. */
+export interface NamedNumbers {
+  readonly names: readonly string[]
+  /** float64 [names]; NaN: no value. */
+  readonly values: Float64Array
+}
+
 /** How the state of one key is made and stored. */
 export interface KeyedTable<S> {
   create(key: string): S
@@ -73,7 +80,7 @@ export interface KeyedTable<S> {
   /** Event time from which on this state means the same as a fresh one; null: never. */
   expiresAtMs(state: S): number | null
   /** What others may read of this state by name, in a store that shows it (`docs/state-in-redis.md`). Changes nothing. */
-  describe?(state: S, key: string): readonly (readonly [name: string, value: number])[]
+  describe?(state: S, key: string): NamedNumbers
 }
 
 /** State that a task holds whole (model weights, thresholds), stored in pages so that a flush writes only what changed. */

@@ -1,13 +1,7 @@
 import { ByteReader, ByteWriter } from '../learners/bytes.ts'
-import {
-  addValue,
-  compactValues,
-  countValues,
-  DISTINCT_STRIDE,
-  DistinctValues,
-  lastOccurrenceMs,
-} from './distinct-values.ts'
+import { addValue, compactValues, countValues, lastOccurrenceMs } from './distinct-values.ts'
 import { pairDifference, squaredDeviations } from './double-double.ts'
+import { type EntityState, lengthOf, startOf } from './entity-cells.ts'
 import { exp2 } from './exp2.ts'
 import { greatCircleKm } from './great-circle.ts'
 import { type SlidingWindow, windowEdgeMs } from './hops.ts'
@@ -23,34 +17,17 @@ import {
   addEvent,
   compactRows,
   type EventInputs,
-  emptyRows,
   lastRowAt,
-  PrefixRows,
   readRowAt,
+  rowsAt,
   settledMs,
+  timesAt,
 } from './prefix-rows.ts'
 import type { RowLayout } from './row-layout.ts'
-import { readColumns, writeColumns } from './state-codec.ts'
+import { readList, writeList } from './state-codec.ts'
 
 const FORMAT = 1
 const HOUR_MS = 3_600_000
-const NO_CELLS = new Float64Array(0)
-
-/** All that is kept about one entity: per event kind two lists of rows and the sets of values, made when first fed. */
-export class EntityState {
-  newestMs = Number.NEGATIVE_INFINITY
-  /** The newest watermark seen; not stored. */
-  watermarkMs = Number.NEGATIVE_INFINITY
-  readonly rows: (PrefixRows | null)[]
-  readonly recents: (PrefixRows | null)[]
-  readonly distincts: (DistinctValues | null)[][]
-
-  constructor(rows: (PrefixRows | null)[], recents: (PrefixRows | null)[], distincts: (DistinctValues | null)[][]) {
-    this.rows = rows
-    this.recents = recents
-    this.distincts = distincts
-  }
-}
 
 /**
  * The features of one entity key field: how its state is read, fed and stored.
@@ -67,8 +44,8 @@ export class EntityPlan {
   readonly windows: readonly SlidingWindow[]
   readonly retentionMs: number
   readonly graceMs: number
-  /** Slots whose value depends on the event that reads, not on the entity alone. */
-  readonly eventSlots: ReadonlySet<number>
+  /** The plan's slots whose value depends on the entity alone, not on the event that reads. */
+  readonly entitySlots: readonly number[]
   readonly #parts: PlanParts
   readonly #readInputs: InputReader
   readonly #readers: readonly InputReader[]
@@ -85,13 +62,14 @@ export class EntityPlan {
     this.windows = parts.windows
     this.retentionMs = parts.retentionMs
     this.graceMs = parts.graceMs
-    this.eventSlots = new Set(
+    const askedByEvent = new Set(
       parts.sources.flatMap(({ recent, distincts }) =>
         [...(recent?.reads ?? []), ...distincts.flatMap((part) => part.reads)]
           .filter(({ kind }) => kind === 'changed' || kind === 'speed' || kind === 'seen')
           .map(({ slot }) => slot),
       ),
     )
+    this.entitySlots = parts.defaults.map(([slot]) => slot).filter((slot) => !askedByEvent.has(slot))
     this.#parts = parts
     this.#readInputs = new InputReader(parts.readInputs)
     this.#readers = parts.sources.map((source) => new InputReader(source.inputs))
@@ -102,17 +80,14 @@ export class EntityPlan {
     this.#defaultSlots = Int32Array.from(parts.defaults, ([slot]) => slot)
     this.#defaultValues = Float64Array.from(parts.defaults, ([, value]) => value)
     this.#tails = new Int32Array(parts.windows.length)
-    this.#edgesMs = parts.sources.map((source) => source.distincts.map((part) => new Float64Array(part.windows.length)))
+    this.#edgesMs = parts.sources.map((source) =>
+      source.distincts.map((part) => new Float64Array(part.list.windows.length)),
+    )
     this.#counts = new Float64Array(parts.windows.length)
   }
 
   create(): EntityState {
-    const { sources } = this.#parts
-    return new EntityState(
-      sources.map(() => null),
-      sources.map(() => null),
-      sources.map((source) => source.distincts.map(() => null)),
-    )
+    return this.#parts.state.create()
   }
 
   /** Writes the plan's features for a record at `tMs` into `out`, float64 [all features of the scenario]. */
@@ -124,14 +99,11 @@ export class EntityPlan {
     this.#readInputs.read(event)
     const { sources } = this.#parts
     for (let s = 0; s < sources.length; s++) {
-      const source = sources[s]!
-      const rows = state.rows[s]
-      if (rows != null) this.#readRows(source.rows!.layout, source.rows!.reads, rows, tMs, settled, out)
-      const recent = state.recents[s]
-      if (recent != null) this.#readRecent(source.recent!.layout, source.recent!.reads, recent, tMs, settled, out)
-      const { distincts } = source
+      const { rows, recent, distincts } = sources[s]!
+      if (rows !== null) this.#readRows(rows.layout, rows.reads, state.cells, tMs, settled, out)
+      if (recent !== null) this.#readRecent(recent.layout, recent.reads, state.cells, tMs, settled, out)
       for (let d = 0; d < distincts.length; d++) {
-        this.#readDistinct(distincts[d]!, state.distincts[s]![d] ?? null, this.#edgesMs[s]![d]!, tMs, out)
+        this.#readDistinct(distincts[d]!, state.cells, this.#edgesMs[s]![d]!, tMs, out)
       }
     }
   }
@@ -148,23 +120,13 @@ export class EntityPlan {
     const { accepted } = inputs
     this.#readers[s]!.read(event)
     for (let f = 0; f < accepted.length; f++) accepted[f] = acceptsEvent(source.filters[f]!, event) ? 1 : 0
-    if (source.rows !== null) {
-      const list = state.rows[s] ?? emptyRows(source.rows.layout)
-      state.rows[s] = list
-      addEvent(source.rows.layout, list, tMs, inputs, settled)
-    }
-    if (source.recent !== null) {
-      const list = state.recents[s] ?? emptyRows(source.recent.layout)
-      state.recents[s] = list
-      addEvent(source.recent.layout, list, tMs, inputs, settled)
-    }
+    if (source.rows !== null) addEvent(source.rows.layout, state, tMs, inputs, settled)
+    if (source.recent !== null) addEvent(source.recent.layout, state, tMs, inputs, settled)
     for (let d = 0; d < source.distincts.length; d++) {
       const part = source.distincts[d]!
       const hash = inputs.numbers[part.input]!
       if (Number.isNaN(hash) || (part.filter >= 0 && accepted[part.filter] === 0)) continue
-      const list = state.distincts[s]![d] ?? new DistinctValues()
-      state.distincts[s]![d] = list
-      addValue(list, hash, tMs, part.windows, settled, this.#parts.distinctBound)
+      addValue(part.list, state, hash, tMs, settled)
     }
   }
 
@@ -179,15 +141,14 @@ export class EntityPlan {
     writer.varint(FORMAT)
     writer.float64(state.newestMs)
     const settled = settledMs(state.watermarkMs, this.graceMs)
-    this.#parts.sources.forEach((source, s) => {
-      writeRows(writer, source.rows?.layout, state.rows[s] ?? null, settled)
-      writeRows(writer, source.recent?.layout, state.recents[s] ?? null, settled)
-      source.distincts.forEach((part, d) => {
-        const list = state.distincts[s]![d] ?? null
-        if (list !== null) compactValues(list, part.windows, settled)
-        writeColumns(writer, list?.cells ?? NO_CELLS, DISTINCT_STRIDE, list?.length ?? 0)
-      })
-    })
+    for (const { rows, recent, distincts } of this.#parts.sources) {
+      if (rows !== null) writeRows(writer, rows.layout, state.cells, settled)
+      if (recent !== null) writeRows(writer, recent.layout, state.cells, settled)
+      for (const { list } of distincts) {
+        compactValues(list, state.cells, settled)
+        writeList(writer, state.cells, list.list)
+      }
+    }
     return writer.finish()
   }
 
@@ -197,15 +158,11 @@ export class EntityPlan {
     if (format !== FORMAT) throw new RangeError(`feature state has format ${format}, expected ${FORMAT}`)
     const state = this.create()
     state.newestMs = reader.float64()
-    this.#parts.sources.forEach((source, s) => {
-      state.rows[s] = readRows(reader, source.rows?.layout)
-      state.recents[s] = readRows(reader, source.recent?.layout)
-      source.distincts.forEach((_, d) => {
-        const { cells, length } = readColumns(reader, DISTINCT_STRIDE)
-        if (length === 0) return
-        state.distincts[s]![d] = new DistinctValues(cells, length)
-      })
-    })
+    for (const { rows, recent, distincts } of this.#parts.sources) {
+      if (rows !== null) readRows(reader, rows.layout, state)
+      if (recent !== null) readRows(reader, recent.layout, state)
+      for (const { list } of distincts) readList(reader, state, list.list)
+    }
     return state
   }
 
@@ -213,30 +170,30 @@ export class EntityPlan {
   #touch(state: EntityState, watermarkMs: number): void {
     if (watermarkMs > state.watermarkMs) state.watermarkMs = watermarkMs
     if (!(state.watermarkMs > this.expiresAtMs(state)) || state.newestMs === Number.NEGATIVE_INFINITY) return
-    state.newestMs = Number.NEGATIVE_INFINITY
-    state.rows.fill(null)
-    state.recents.fill(null)
-    for (const lists of state.distincts) lists.fill(null)
+    const seenMs = state.watermarkMs
+    state.cells = this.create().cells
+    state.watermarkMs = seenMs
   }
 
   #readRows(
     layout: RowLayout,
     reads: readonly RowRead[],
-    list: PrefixRows,
+    cells: Float64Array,
     tMs: number,
     settled: number,
     out: Float64Array,
   ): void {
-    const { cells } = list
-    const { stride, sizesMs, hopsMs } = layout
+    const { list, width, sizesMs, hopsMs } = layout
+    if (startOf(cells, list) === 0) return
     const tails = this.#tails
-    const endRow = readRowAt(list, stride, tMs, settled)
-    const end = endRow * stride
-    let high = endRow
+    const times = timesAt(cells, list)
+    const rows = rowsAt(cells, list)
+    let high = readRowAt(cells, list, tMs, settled)
+    const end = rows + high * width
     for (let w = 0; w < sizesMs.length; w++) {
       const hopMs = hopsMs[w]!
-      high = lastRowAt(list, stride, Math.floor((tMs - sizesMs[w]!) / hopMs) * hopMs, high)
-      tails[w] = high * stride
+      high = lastRowAt(cells, times, Math.floor((tMs - sizesMs[w]!) / hopMs) * hopMs, high)
+      tails[w] = rows + high * width
     }
     for (let i = 0; i < reads.length; i++) {
       const read = reads[i]!
@@ -267,13 +224,13 @@ export class EntityPlan {
         }
         case 'min': {
           let least = Number.POSITIVE_INFINITY
-          for (let at = end; at > tail; at -= stride) if (cells[at + column]! < least) least = cells[at + column]!
+          for (let at = end; at > tail; at -= width) if (cells[at + column]! < least) least = cells[at + column]!
           out[read.slot] = least === Number.POSITIVE_INFINITY ? Number.NaN : least
           break
         }
         case 'max': {
           let most = Number.NEGATIVE_INFINITY
-          for (let at = end; at > tail; at -= stride) if (cells[at + column]! > most) most = cells[at + column]!
+          for (let at = end; at > tail; at -= width) if (cells[at + column]! > most) most = cells[at + column]!
           out[read.slot] = most === Number.NEGATIVE_INFINITY ? Number.NaN : most
           break
         }
@@ -284,13 +241,15 @@ export class EntityPlan {
   #readRecent(
     layout: RowLayout,
     reads: readonly RecentRead[],
-    list: PrefixRows,
+    cells: Float64Array,
     tMs: number,
     settled: number,
     out: Float64Array,
   ): void {
-    const { cells } = list
-    const row = readRowAt(list, layout.stride, tMs, settled) * layout.stride
+    const { list, width } = layout
+    const landmarks = startOf(cells, list)
+    if (landmarks === 0) return
+    const row = rowsAt(cells, list) + readRowAt(cells, list, tMs, settled) * width
     const inputs = this.#readInputs.out
     for (let i = 0; i < reads.length; i++) {
       const read = reads[i]!
@@ -298,7 +257,7 @@ export class EntityPlan {
       switch (read.kind) {
         case 'decayed': {
           const halfLifeMs = layout.halfLivesMs[read.halfLife]!
-          out[read.slot] = cells[at]! * exp2((list.landmarks![read.halfLife]! * halfLifeMs - tMs) / halfLifeMs)
+          out[read.slot] = cells[at]! * exp2((cells[landmarks + read.halfLife]! * halfLifeMs - tMs) / halfLifeMs)
           break
         }
         case 'quotient':
@@ -325,42 +284,34 @@ export class EntityPlan {
     }
   }
 
-  #readDistinct(
-    part: DistinctPart,
-    list: DistinctValues | null,
-    edgesMs: Float64Array,
-    tMs: number,
-    out: Float64Array,
-  ): void {
-    for (let w = 0; w < edgesMs.length; w++) edgesMs[w] = windowEdgeMs(part.windows[w]!, tMs)
-    if (list !== null && part.counts) countValues(list, tMs, edgesMs, this.#counts)
+  #readDistinct(part: DistinctPart, cells: Float64Array, edgesMs: Float64Array, tMs: number, out: Float64Array): void {
+    const { list } = part
+    const fed = lengthOf(cells, list.list) > 0
+    for (let w = 0; w < edgesMs.length; w++) edgesMs[w] = windowEdgeMs(list.windows[w]!, tMs)
+    if (fed && part.counts) countValues(list, cells, tMs, edgesMs, this.#counts)
     for (const read of part.reads) {
       if (read.kind === 'distinct') {
-        if (list !== null) out[read.slot] = this.#counts[read.window]!
+        if (fed) out[read.slot] = this.#counts[read.window]!
         continue
       }
       const hash = this.#readInputs.out[read.input]!
       if (Number.isNaN(hash)) out[read.slot] = Number.NaN
-      else if (list !== null) out[read.slot] = lastOccurrenceMs(list, hash, tMs) > edgesMs[read.window]! ? 1 : 0
+      else if (fed) out[read.slot] = lastOccurrenceMs(list, cells, hash, tMs) > edgesMs[read.window]! ? 1 : 0
     }
   }
 }
 
-function writeRows(writer: ByteWriter, layout: RowLayout | undefined, list: PrefixRows | null, settled: number): void {
-  if (layout === undefined) return
-  if (list === null) {
-    writer.varint(0)
-    return
-  }
-  compactRows(layout, list, settled)
-  writeColumns(writer, list.cells, layout.stride, list.length)
-  if (list.landmarks !== null) for (const landmark of list.landmarks) writer.float64(landmark)
+function writeRows(writer: ByteWriter, layout: RowLayout, cells: Float64Array, settled: number): void {
+  const { list } = layout
+  const start = startOf(cells, list)
+  if (start > 0) compactRows(layout, cells, settled)
+  writeList(writer, cells, list)
+  if (start > 0) for (let i = 0; i < list.fixed; i++) writer.float64(cells[start + i]!)
 }
 
-function readRows(reader: ByteReader, layout: RowLayout | undefined): PrefixRows | null {
-  if (layout === undefined) return null
-  const { cells, length } = readColumns(reader, layout.stride)
-  if (length === 0) return null
-  const landmarks = layout.halfLivesMs.length === 0 ? null : layout.halfLivesMs.map(() => reader.float64())
-  return new PrefixRows(cells, length, landmarks)
+function readRows(reader: ByteReader, layout: RowLayout, state: EntityState): void {
+  const { list } = layout
+  if (!readList(reader, state, list)) return
+  const start = startOf(state.cells, list)
+  for (let i = 0; i < list.fixed; i++) state.cells[start + i] = reader.float64()
 }

@@ -4,8 +4,6 @@ import type { StatePart, StatePut } from './state-store.ts'
 /** What one script call takes at most, so that Redis is never held up for long: about 2 ms. */
 const MOST_KEYS = 500
 const MOST_BYTES = 1 << 20
-/** Entries that a put pays the clock hand for: it outruns growth, so expired state never outnumbers live state for long. */
-const SWEPT_PER_PUT = 2
 
 /** Where the clock hand of each table stands; '0': at the beginning. */
 export type Hands = Map<string, string>
@@ -49,24 +47,29 @@ export function tableArguments(
   for (const put of puts) changesOf(put.table).put.push(put.key, storedValue(put))
   const args: RedisArgument[] = []
   for (const [table, { deleted, put }] of byTable) {
-    const count = put.length / 2
-    args.push(table, deleted.length, count, sweeps ? count * SWEPT_PER_PUT : 0, hands.get(table) ?? '0')
+    args.push(table, deleted.length, put.length / 2, sweeps ? 'sweep' : '', hands.get(table) ?? '0')
     for (const key of deleted) args.push(key)
     for (const argument of put) args.push(argument)
   }
   return { tables: [...byTable.keys()], args }
 }
 
-/** The readable features of a slice as arguments of `featuresScript`; none: []. NaN, which no reader wants, is left out. */
+/** The readable features of a slice as arguments of `featuresScript`; none: []. */
 export function featureArguments(puts: readonly StatePut[]): readonly RedisArgument[] {
-  const args: RedisArgument[] = []
+  const byTable = new Map<string, { readonly names: readonly string[]; readonly entities: string[] }>()
   for (const { table, key, features } of puts) {
     if (features === undefined) continue
-    const known = features.filter(([, value]) => !Number.isNaN(value))
-    args.push(table, key, known.length)
-    for (const [name, value] of known) args.push(name, String(value))
+    let shown = byTable.get(table)
+    if (shown === undefined) byTable.set(table, (shown = { names: features.names, entities: [] }))
+    shown.entities.push(key, features.values.join(','))
   }
-  return args
+  return [...byTable].flatMap(([table, { names, entities }]) => [
+    table,
+    names.length,
+    entities.length / 2,
+    ...names,
+    ...entities,
+  ])
 }
 
 function storedValue({ value, expiresAtMs }: StatePut): Buffer {

@@ -27,7 +27,7 @@ const KEYS_PER_UNDO = 500
  * - Lost state is noticed by every read and every write of the holder (Redis emptied, or restarted without its last
  *   writes): STATE_UNAVAILABLE, retryable, and the next `acquire` gives the positions of what is really there.
  * - After a failed write, what came of it is unknown: only `acquire` goes on.
- * - Expiry costs O(1) per put: a clock hand per table looks at two entries a put, in the same script.
+ * - Expiry costs O(1) per put: a clock hand per table looks at two entries a new key, in the same script.
  * - Keys are well-formed Unicode: a lone surrogate is stored as U+FFFD.
  * - Throws STATE_UNAVAILABLE (retryable), AUTH_FAILED, STORAGE_FULL, CONFIG_INVALID (eviction is on), FENCED.
  */

@@ -1,3 +1,4 @@
+import type { NamedNumbers } from '../../processors/step.ts'
 import type { MaybePromise } from '../event-log/event-log.ts'
 
 /**
@@ -39,11 +40,8 @@ export interface StatePut {
   /** Event time from which on the state means the same as no state, and may be dropped. null: never. */
   readonly expiresAtMs: number | null
   /** What others may read of this state, as of the put: replaces what they could read before. */
-  readonly features?: ReadableFeatures
+  readonly features?: NamedNumbers
 }
-
-/** Names and values; NaN where there is none. */
-export type ReadableFeatures = readonly (readonly [name: string, value: number])[]
 
 /** Deletes are applied first, then puts. */
 export interface StatePart {

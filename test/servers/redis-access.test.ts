@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openRedisStateStore, type RedisStoreOptions } from '../../streams/state/redis.ts'
 import { certificate, type LocalServer, startLocalServer } from './local-server.ts'
-import { at, changes, failureOf, put, valueIn } from './state-changes.ts'
+import { at, changes, failureOf, named, put, valueIn } from './state-changes.ts'
 
 /** Opens, writes and reads; how it fails, or what it read. */
 async function tried(options: RedisStoreOptions): Promise<string | undefined> {
@@ -11,7 +11,7 @@ async function tried(options: RedisStoreOptions): Promise<string | undefined> {
     const store = await openRedisStateStore(options)
     try {
       const state = await store.acquire('a')
-      await state.stage(changes({ puts: [put('x', 'old', { expiresAtMs: 1, features: [['n', 1]] })] }))
+      await state.stage(changes({ puts: [put('x', 'old', { expiresAtMs: 1, features: named({ n: 1 }) })] }))
       await state.flush(changes({ puts: [put('x', 'kept')], positions: at(1n), watermarkMs: 5 }))
       await state.scan('t')
       await store.peek('a', 't', 'x')

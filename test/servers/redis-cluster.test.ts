@@ -4,7 +4,7 @@ import { openRedisStateStore } from '../../streams/state/redis.ts'
 import type { StateStore } from '../../streams/state/state-store.ts'
 import { describeStateStore } from '../state/contract.ts'
 import { type LocalServer, startLocalServer } from './local-server.ts'
-import { at, changes, failureOf, put, valueIn } from './state-changes.ts'
+import { at, changes, failureOf, named, put, valueIn } from './state-changes.ts'
 
 let server: LocalServer
 beforeAll(async () => {
@@ -38,7 +38,9 @@ describe('on a cluster', () => {
     const store = await open('spread')
     for (let task = 0; task < 12; task++) {
       const state = await store.acquire(`fraud-${task}`)
-      await state.stage(changes({ puts: [put('x', '1', { features: [['n', 1]] }), put('x', '1', { table: 'u' })] }))
+      await state.stage(
+        changes({ puts: [put('x', '1', { features: named({ n: 1 }) }), put('x', '1', { table: 'u' })] }),
+      )
     }
     const cluster = new Cluster([{ port: server.port }])
     const slots = new Map<string, Set<number>>()

@@ -6,7 +6,7 @@ import { createMemoryLog } from '../../streams/event-log/memory.ts'
 import { openRedisStateStore } from '../../streams/state/redis.ts'
 import type { StateStore } from '../../streams/state/state-store.ts'
 import { runReplay, spoiledStream } from '../streams/fraud-stream.ts'
-import { at, changes, failureOf, put } from './state-changes.ts'
+import { at, changes, failureOf, named, put } from './state-changes.ts'
 
 const address = process.env['RHEO_TEST_REDIS'] ?? '127.0.0.1:16379'
 
@@ -30,23 +30,18 @@ describe('readable features', () => {
 
   test('are names and numbers, of the newest flush alone; what is unknown is left out', async () => {
     const state = await store.acquire('a')
-    const features = [
-      ['count.1 h', 3],
-      ['mean', 0.1 + 0.2],
-      ['gone', 1],
-      ['none', Number.NaN],
-    ] as const
+    const features = named({ 'count.1 h': 3, mean: 0.1 + 0.2, gone: 1, none: Number.NaN })
     await state.flush(changes({ puts: [put('x', '1', { features }), put('y', '1')] }))
     expect(await shown('a', 'x')).toEqual({ 'count.1 h': '3', mean: '0.30000000000000004', gone: '1' })
     expect(await shown('a', 'y')).toEqual({})
-    await state.stage(changes({ puts: [put('x', '2', { features: [['mean', Number.NEGATIVE_INFINITY]] })] }))
+    await state.stage(changes({ puts: [put('x', '2', { features: named({ mean: Number.NEGATIVE_INFINITY }) })] }))
     await state.flush(changes({ positions: at(1n) }))
     expect(await shown('a', 'x')).toEqual({ mean: '-Infinity' })
   })
 
   test('end with the state: deleted, or expired', async () => {
     const state = await store.acquire('a')
-    const features = [['n', 1]] as const
+    const features = named({ n: 1 })
     await state.flush(changes({ puts: [put('x', '1', { features }), put('y', '1', { features, expiresAtMs: 10 })] }))
     await state.flush(changes({ deletes: [{ table: 't', key: 'x' }] }))
     for (let i = 0; i < 3; i++) await state.flush(changes({ puts: [put('z', '1')], watermarkMs: 11 }))
@@ -57,8 +52,8 @@ describe('readable features', () => {
   test('a former holder changes none', async () => {
     const former = await store.acquire('a')
     const holder = await store.acquire('a')
-    await holder.flush(changes({ puts: [put('x', '1', { features: [['n', 1]] })] }))
-    const late = changes({ puts: [put('x', '0', { features: [['n', 0]] })] })
+    await holder.flush(changes({ puts: [put('x', '1', { features: named({ n: 1 }) })] }))
+    const late = changes({ puts: [put('x', '0', { features: named({ n: 0 }) })] })
     expect(await failureOf(() => former.flush(late))).toBe('FENCED')
     expect(await shown('a', 'x')).toEqual({ n: '1' })
   })
@@ -67,7 +62,7 @@ describe('readable features', () => {
     const without = await openRedisStateStore({ addresses: [address], prefix, features: 'none' })
     const state = await without.acquire('b')
     expect(state.publishesFeatures).toBeUndefined()
-    await state.flush(changes({ puts: [put('x', '1', { features: [['n', 1]] })] }))
+    await state.flush(changes({ puts: [put('x', '1', { features: named({ n: 1 }) })] }))
     expect(await shown('b', 'x')).toEqual({})
     await without.close()
   })

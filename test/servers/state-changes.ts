@@ -1,3 +1,4 @@
+import type { NamedNumbers } from '../../processors/step.ts'
 import { RheoError } from '../../schemas/errors.ts'
 import type { StateChanges, StatePut, TaskState } from '../../streams/state/state-store.ts'
 
@@ -15,6 +16,11 @@ export const changes = (more: Partial<StateChanges>): StateChanges => ({
   deletes: [],
   watermarkMs: Number.NEGATIVE_INFINITY,
   ...more,
+})
+
+export const named = (numbers: Readonly<Record<string, number>>): NamedNumbers => ({
+  names: Object.keys(numbers),
+  values: Float64Array.from(Object.values(numbers)),
 })
 
 export const at = (next: bigint): ReadonlyMap<string, bigint> => new Map([['topic', next]])
