@@ -15,8 +15,8 @@ const WARM_UP_SHARE = 0.25
 /** `rheo dev`: the scenario live in the terminal until Ctrl-C, or for a while. */
 export async function runDev(name: string, flags: DevFlags): Promise<void> {
   const scenario = await scenarioOf(name)
-  const { settings } = readSettings({ scenario: name, state: flags.state })
-  const directory = stateDirectory(settings, name)
+  const { settings } = readSettings({ state: flags.state })
+  const directory = stateDirectory(settings, scenario.name)
   const freezeAfterMs = flags.freezeAfter ?? ((WARM_UP_SHARE * ROUND.payments) / flags.rate) * 1_000
   const stop = new AbortController()
   const end = (): void => stop.abort()
@@ -52,7 +52,7 @@ export async function runDev(name: string, flags: DevFlags): Promise<void> {
       onModelFailure: noteModelFailure,
       onRetry: (error, attempt) => note(`${safe(error.message)}: trying again from the checkpoint (${attempt})`),
     })
-    if (flags.json) return printJson({ scenario: name, state: directory, ...last })
+    if (flags.json) return printJson({ scenario: scenario.name, state: directory, ...last })
     screen.show(last)
     print(`\n${grouped(last.payments)} payments and ${grouped(last.labels)} labels in ${shownDuration(last.elapsedMs)}`)
     print(`scores   rheo subscribe scores --since start --state ${directory}`)

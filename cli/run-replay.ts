@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Scenario } from '../scenarios/define-scenario.ts'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
 import { day, percent } from '../scenarios/report/number-format.ts'
 import type { Evaluation, RuleFigures, Words } from '../scenarios/report/report-data.ts'
@@ -49,7 +50,7 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   const bar = createProgressBar('records')
   const payments = flags.payments ?? (isDemo ? DEMO_PAYMENTS : DEFAULT_PAYMENTS)
   const isGenerated = inputs.length === 0 && !isFromLog
-  const place = placeOf({ scenario: name, ...(flags.state === undefined ? {} : { state: flags.state }) })
+  const place = placeOf({ scenario: scenario.name, ...(flags.state === undefined ? {} : { state: flags.state }) })
   const source = isFromLog ? await openLog(place) : null
   if (isDemo) note(`Replaying about ${grouped(payments)} payments of a world whose fraud keeps changing …`)
   let summary: ReplaySummary
@@ -90,19 +91,19 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   }
   if (!summary.flow.balanced) process.exitCode = exitCodes.failed
   const log = source === null ? null : place.directory
-  if (flags.json) return printJson({ scenario: name, output, report, state: stateDir, log, ...summary })
-  printSummary(summary, output, report, stateDir)
+  if (flags.json) return printJson({ scenario: scenario.name, output, report, state: stateDir, log, ...summary })
+  printSummary(scenario, summary, output, report, stateDir)
 }
 
 /** What models were worth, on the payments that they scored. */
-function modelSummary({ arms, outcomes, frauds }: Evaluation): string {
+function modelSummary({ arms, outcomes, frauds, words }: Evaluation): string {
   const width = Math.max(...arms.map(({ name }) => name.length)) + 2
   const rates = arms[0]!.recallAtFpr.map(({ fpr }) => percent(fpr).padStart(8)).join('')
   const rows = arms.map(({ name, recallAtFpr }) => {
     const recalls = recallAtFpr.map(({ recall }) => percent(recall).padStart(8)).join('')
     return `${name.padEnd(width)}${recalls}`
   })
-  const head = `With models, ${grouped(outcomes)} payments, ${grouped(frauds)} frauds: recall at a false-positive rate of`
+  const head = `With models, ${grouped(outcomes)} ${words.events}, ${grouped(frauds)} ${words.positives}: recall at a false-positive rate of`
   return `\n${head}\n${''.padEnd(width)}${rates}\n${rows.join('\n')}`
 }
 
@@ -114,8 +115,8 @@ function streamFraction(atMs: number, days: number): number | null {
   return (atMs - streamStartMs) / (days * DAY_MS)
 }
 
-function measuredOn({ outcomes, fromMs, untilMs }: Evaluation, skippedWarmUpMs: number | null): string {
-  const stretch = `Measured on ${grouped(outcomes)} payments from ${day(fromMs)} to ${day(untilMs - 1)}`
+function measuredOn({ outcomes, fromMs, untilMs, words }: Evaluation, skippedWarmUpMs: number | null): string {
+  const stretch = `Measured on ${grouped(outcomes)} ${words.events} from ${day(fromMs)} to ${day(untilMs - 1)}`
   if (skippedWarmUpMs === null) return `${stretch}.\n`
   return `${stretch}, after the ${skippedWarmUpMs / DAY_MS} days in which the frozen arm learns too.\n`
 }
@@ -126,6 +127,7 @@ function ruleLine({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures, {
 }
 
 function printSummary(
+  { words }: Scenario,
   summary: ReplaySummary,
   output: string | null,
   report: string | null,
@@ -146,7 +148,7 @@ function printSummary(
   if (!flow.balanced)
     note(styled('red', 'In and out do not balance: records were lost or doubled. Please report this.'))
   print(
-    `${shownDuration(summary.elapsedMs)}, ${grouped(Math.round(summary.paymentsPerSecond))} payments/s, at most ${shownBytes(summary.peakRssBytes)} of memory`,
+    `${shownDuration(summary.elapsedMs)}, ${grouped(Math.round(summary.paymentsPerSecond))} ${words.events}/s, at most ${shownBytes(summary.peakRssBytes)} of memory`,
   )
   const hash = summary.outputSha256
   if (output !== null) print(`scores   ${output}`)
