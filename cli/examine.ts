@@ -3,6 +3,7 @@ import { availableParallelism, freemem, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import type { Place } from './place.ts'
+import { scenarioOf } from './scenario-argument.ts'
 import { shownBytes } from './terminal.ts'
 
 export interface Finding {
@@ -19,23 +20,31 @@ const ENOUGH_DISK_BYTES = 2 * GIB
 /** A replay with all features peaks below 1.5 GiB. */
 const ENOUGH_MEMORY_BYTES = 1.5 * GIB
 
-/** Looks at all that Rheo needs on this machine. Never throws: what goes wrong is a finding. Leaves nothing behind. */
+/**
+ * Looks at all that Rheo needs on this machine, and at the servers that the settings name. What goes wrong is a finding.
+ * Throws USAGE for a scenario that does not exist. Leaves nothing behind on this machine.
+ */
 export async function examine(place: Place): Promise<readonly Finding[]> {
-  const checks: readonly (readonly [string, () => Finding | Promise<Finding>])[] = [
+  const { serverChecks } = await import('./examine-servers.ts')
+  const { kafka, redis } = place.settings
+  const checks: readonly (readonly [string, () => Finding | Promise<Finding | readonly Finding[]>])[] = [
     ['Node', node],
     ['SQLite', sqlite],
     ['folder', () => folder(place.directory)],
     ['disk', () => disk(place.directory)],
     ['memory', memory],
     ['schemas', schemas],
-    ['event log', () => file(place.directory, 'log.sqlite')],
-    ['state store', () => file(place.directory, 'state.sqlite')],
+    ...(kafka === null ? [['event log', () => file(place.directory, 'log.sqlite')] as const] : []),
+    ...(redis === null && kafka === null
+      ? [['state store', () => file(place.directory, 'state.sqlite')] as const]
+      : []),
     ['inference', inference],
+    ...serverChecks(place, await scenarioOf(place.scenario)),
   ]
   const findings: Finding[] = []
   for (const [check, look] of checks) {
     try {
-      findings.push(await look())
+      findings.push(...[await look()].flat())
     } catch (error) {
       const cure =
         error instanceof RheoError ? (error.hint ?? null) : 'Run `npm ci` again; if that does not help, report this.'

@@ -102,7 +102,10 @@ export class WorkerWatch {
     const nowMs = Date.now()
     const slowest = new Map<string, number>()
     const slow = (stage: string, ms: number): unknown => slowest.set(stage, Math.min(slowest.get(stage) ?? ms, ms))
-    for (const { sourceProgress } of this.#tally.tasks) slow('intake', sourceProgress.watermarkMs)
+    for (const { sourceProgress, stageWatermarks } of this.#tally.tasks) {
+      slow('intake', sourceProgress.watermarkMs)
+      for (const { stage, watermarkMs } of stageWatermarks) slow(stage, watermarkMs)
+    }
     watermarkAge.reset()
     for (const [stage, ms] of slowest) if (Number.isFinite(ms)) watermarkAge.set({ stage }, (nowMs - ms) / 1000)
     restoring.reset()

@@ -158,6 +158,11 @@ export class Task {
     return { records: timedRecords, watermarkMs, behindMs }
   }
 
+  /** How far event time has come in each of its stages, in the order in which records flow; -Infinity: nowhere yet. */
+  get stageWatermarks(): readonly { readonly stage: string; readonly watermarkMs: number }[] {
+    return this.#stages.map(({ stage, watermarks }) => ({ stage: stage.name, watermarkMs: watermarks.currentMs }))
+  }
+
   /** Lets event time go on to `watermarkMs` without a record: announced to the first stages, committed (`ticks.ts`). */
   async tick(watermarkMs: number): Promise<void> {
     this.#intake.watermarkMs = watermarkMs
