@@ -2,6 +2,8 @@
 # broker and KRaft controller; the controller listens on the port above.
 kafka_version=4.4.0
 kafka_port=${KAFKA_PORT:-19092}
+kafka_sasl_port=${KAFKA_SASL_PORT-$((kafka_port + 2))}
+kafka_mtls_port=${KAFKA_MTLS_PORT-$((kafka_port + 3))}
 kafka3_ports=("${KAFKA3_PORT:-19192}" "$((${KAFKA3_PORT:-19192} + 10))" "$((${KAFKA3_PORT:-19192} + 20))")
 kafka_jars=$downloads/kafka-$kafka_version
 
@@ -39,10 +41,10 @@ download_kafka3() { download_kafka; }
 # Timeouts and sizes are for tests: little to wait for at start, and a dead node is noticed in 3 s.
 kafka_settings() { # INSTANCE NODE VOTERS PORT REPLICAS MIN_IN_SYNC
   local listeners=PLAINTEXT://127.0.0.1:$4
-  [ "$1" != "kafka-$4" ] || {
-    [ -z "${KAFKA_SASL_PORT:-}" ] || listeners+=,SASL_SSL://127.0.0.1:$KAFKA_SASL_PORT
-    [ -z "${KAFKA_MTLS_PORT:-}" ] || listeners+=,SSL://127.0.0.1:$KAFKA_MTLS_PORT
-  }
+  if [ "$1" = "kafka-$kafka_port" ]; then
+    [ -z "$kafka_sasl_port" ] || listeners+=,SASL_SSL://127.0.0.1:$kafka_sasl_port
+    [ -z "$kafka_mtls_port" ] || listeners+=,SSL://127.0.0.1:$kafka_mtls_port
+  fi
   cat <<-SETTINGS
 	process.roles=broker,controller
 	node.id=$2
@@ -86,7 +88,7 @@ launch_node() { # SERVICE NODE VOTERS PORT REPLICAS MIN_IN_SYNC HEAP
   may_launch "$instance" "$4" || return 0
   local settings=$servers/$instance/server.properties
   local jvm=("$java" "-Xmx$7" -cp "$kafka_jars/*" "-Dlog4j2.configurationFile=$kafka_jars/log4j2.xml")
-  [ -z "${KAFKA_SASL_PORT:-}${KAFKA_MTLS_PORT:-}" ] || make_certificates
+  [ "$1" != kafka ] || [ -z "$kafka_sasl_port$kafka_mtls_port" ] || make_certificates
   kafka_settings "$instance" "$2" "$3" "$4" "$5" "$6" >"$settings"
   if [ ! -f "$servers/$instance/data/meta.properties" ]; then # SCRAM users can be made at the first start only
     local user="name=${KAFKA_SASL_USER:-app},password=${KAFKA_SASL_PASSWORD:-app-secret}"
