@@ -85,7 +85,12 @@ export class Intake {
         if (first === null || record.timestampMs < first.records[first.index]!.timestampMs) first = reader
       }
       if (first === null) return folded
-      await this.#foldRecord(first.source, first.records[first.index++]!, outbox)
+      const record = first.records[first.index++]!
+      const bytes = bytesOf(record)
+      // A promise per record would cost more than the rest of it.
+      const prepared = bytes === null ? undefined : first.source.codec.prepare(bytes)
+      if (prepared !== undefined) await prepared
+      this.#foldRecord(first.source, record, bytes, outbox)
     }
   }
 
@@ -117,15 +122,9 @@ export class Intake {
     reader.more = fetched.records.length >= Math.min(limit, FEW_RECORDS)
   }
 
-  async #foldRecord(source: Source, record: LogRecord, outbox: Outbox): Promise<void> {
+  #foldRecord(source: Source, record: LogRecord, bytes: Uint8Array | null, outbox: Outbox): void {
     outbox.counts.records++
     if (source.watermark === 'advances') this.timedRecords++
-    const value = record.value
-    const bytes = value === null || value instanceof Uint8Array ? value : value.bytes()
-    if (bytes !== null) {
-      const prepared = source.codec.prepare(bytes)
-      if (prepared !== undefined) await prepared
-    }
     const decoded = source.codec.decode(bytes)
     if ('kind' in decoded && decoded.kind === 'rejected')
       return this.#reject(source, record, decoded as Rejection, outbox)
@@ -174,3 +173,7 @@ function count({ counts }: Outbox, what: 'deleted' | 'rejected', { kind }: Sourc
 const FETCH_BYTES = 8 * 1_048_576
 /** So few of the largest records fit into one fetch: when fewer came, no more were there. */
 const FEW_RECORDS = 8
+
+function bytesOf({ value }: LogRecord): Uint8Array | null {
+  return value === null || value instanceof Uint8Array ? value : value.bytes()
+}
