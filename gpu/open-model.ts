@@ -22,11 +22,19 @@ export async function openModel(
   wanted: Provider | 'auto',
   featureSet: readonly string[],
 ): Promise<Scorer> {
-  const { provider, degraded, findings } = await chooseProvider(wanted, measureModel(bytes, manifest, BATCH, RUNS))
-  const chosen = findings.find((finding) => finding.provider === provider)
-  const isSlow = chosen?.kind === 'measured' && chosen.usPerBatch >= WORKER_FROM_US
-  const scorer = await (isSlow ? createWorkerScorer : createOnnxScorer)(bytes, manifest, { provider })
-  const open = createProbabilityScorer(scorer, manifest, featureSet)
+  if (wanted === 'cpu') return createProbabilityScorer(await openOn('cpu', bytes, manifest), manifest, featureSet)
+  const { provider, degraded } = await chooseProvider(wanted, measureModel(bytes, manifest, BATCH, RUNS))
+  const open = createProbabilityScorer(await openOn(provider, bytes, manifest), manifest, featureSet)
   if (degraded === null) return open
   return { ...open, score: async (rows, batch) => ({ ...(await open.score(rows, batch)), degraded }) }
+}
+
+/** A model that is slow here is opened once more, on a thread of its own; every other one only once, for it may be swapped in live. */
+async function openOn(provider: Provider, bytes: Uint8Array, manifest: Manifest): Promise<Scorer> {
+  const scorer = await createOnnxScorer(bytes, manifest, { provider, warmUpBatches: [1, BATCH] })
+  const startMs = performance.now()
+  await scorer.score(new Float32Array(BATCH * manifest.input.features.length), BATCH)
+  if ((performance.now() - startMs) * 1_000 < WORKER_FROM_US) return scorer
+  await scorer.close()
+  return createWorkerScorer(bytes, manifest, { provider })
 }

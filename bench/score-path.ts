@@ -1,0 +1,188 @@
+/**
+ * The whole score path without the log: fraud's features, 100 trees through ONNX, FTRL, calibration, threshold, reasons.
+ * `node bench/score-path.ts [batch] [payments] [model.onnx]` (default 256 and 60,000, random trees of depth 6). Folds
+ * generated payments and their labels through the scenario's own steps, and prints CPU time per stage and event; the first
+ * third warms up. Labels come a day later, so the model learns meanwhile.
+ */
+import { parseManifest } from '../gpu/manifest.ts'
+import { encodeOnnx } from '../gpu/train/onnx-encoder.ts'
+import { MODEL_RECORD, type ModelRecord } from '../processors/inference.ts'
+import { createRandom } from '../processors/random.ts'
+import { type Emit, type Entry, FEEDBACK, type Step } from '../processors/step.ts'
+import { fraud } from '../scenarios/fraud/fraud.ts'
+import { generatePayments } from '../scenarios/fraud/generator/generate-payments.ts'
+import { withLabels } from '../scenarios/fraud/generator/labels.ts'
+import { type GivenModel, modelMemory, readGivenModel } from '../scenarios/model-files.ts'
+import { createOnnxHosts } from '../scenarios/model-hosts.ts'
+import type { ModelHost } from '../streams/model-host.ts'
+import { manifestOf } from '../test/gpu/models.ts'
+import { type Tree, treeClassifier } from '../test/gpu/tree-models.ts'
+
+const batch = Number(process.argv[2] ?? 256)
+const payments = Number(process.argv[3] ?? 60_000)
+const file = process.argv[4] ?? null
+const START_MS = Date.UTC(2026, 0, 1)
+const REACTION_MS = 900_000
+const TREES = 100
+const DEPTH = 6
+const names = fraud.featureSet.names
+
+interface Running {
+  readonly name: string
+  readonly step: Step
+  readonly models: ModelHost | null
+  readonly states: Map<string, unknown>
+  queue: Entry[]
+  /** The key being folded, for `forget`. */
+  key: string
+  cpuUs: number
+  events: number
+}
+
+const model =
+  file === null ? randomTrees() : await readGivenModel({ file, scenario: fraud, as: null, fromMs: START_MS })
+const files = modelMemory()
+files.put(model)
+const hosts = createOnnxHosts({
+  featureNames: names,
+  read: files.read,
+  provider: 'cpu',
+  onFailure: (error) => {
+    throw error
+  },
+})
+const topology = fraud.topology(1, REACTION_MS, undefined, hosts)
+const stages = topology.stages.map((stage): Running => {
+  const models = stage.models?.(0) ?? null
+  const run = { name: stage.name, step: stage.create(0), models, states: new Map(), queue: [], key: '' }
+  return { ...run, cpuUs: 0, events: 0 }
+})
+let nowMs = START_MS
+let outputs = 0
+let folding: Running = stages[0]!
+
+const push = (
+  stage: string,
+  kind: string,
+  key: string,
+  eventTimeMs: number,
+  body: unknown,
+  features: Entry['features'],
+) =>
+  stages
+    .find(({ name }) => name === stage)!
+    .queue.push({ kind, key, eventTimeMs, watermarkMs: nowMs, channel: FEEDBACK, body, features })
+const emit: Emit = {
+  get watermarkMs() {
+    return nowMs
+  },
+  to: push,
+  feedback: (stage, kind, key, tMs, body) => push(stage, kind, key, tMs, body, null),
+  broadcast: (stage, kind, tMs, body) => push(stage, kind, '', tMs, body, null),
+  output: () => {
+    outputs++
+  },
+  timer: () => undefined,
+  forget: () => {
+    folding.states.delete(folding.key)
+  },
+  late: () => undefined,
+  duplicate: () => undefined,
+}
+
+async function turn(stage: Running, isMeasured: boolean): Promise<void> {
+  const { step, models, queue, states } = stage
+  if (queue.length === 0) return
+  stage.queue = []
+  folding = stage
+  const start = process.cpuUsage()
+  if (step.inquiry !== undefined && models !== null) {
+    const answers = []
+    for (const { scoring, rows } of step.inquiry.questions(queue)) answers.push(await models.answer(scoring, rows))
+    step.inquiry.take(answers)
+  }
+  for (const entry of queue) {
+    stage.key = entry.key
+    let state: unknown
+    if (step.table !== null && entry.key !== '') {
+      state = states.get(entry.key) ?? step.table.create(entry.key)
+      states.set(entry.key, state)
+    }
+    step.fold(entry, state, emit)
+  }
+  if (!isMeasured) return
+  const used = process.cpuUsage(start)
+  stage.cpuUs += used.user + used.system
+  stage.events += queue.length
+}
+
+const [paymentSource, labelSource] = topology.sources
+push('infer', MODEL_RECORD, '', START_MS, model.record satisfies ModelRecord, null)
+let seen = 0
+let measured = 0
+let inBatch = 0
+const world = { payments: payments * 1.05, days: 30, seed: 1, world: 'drift', start: START_MS } as const
+for (const item of withLabels(generatePayments(world), { delay: 86_400_000, seed: 1, coverage: 'all' })) {
+  const isPayment = item.kind === 'payment'
+  const event = isPayment ? item.generated.payment : item.label
+  nowMs = Math.max(nowMs, event.eventTime)
+  const source = isPayment ? paymentSource! : labelSource!
+  source.route(event, event.eventTime, emit)
+  if (!isPayment) continue
+  seen++
+  inBatch++
+  if (inBatch < batch) continue
+  const isMeasured = seen > payments / 3
+  for (const stage of stages) await turn(stage, isMeasured)
+  if (isMeasured) measured += inBatch
+  inBatch = 0
+  if (seen >= payments) break
+}
+await hosts.close()
+
+const us = (stage: Running): number => stage.cpuUs / measured
+const windows = stages.filter(({ name }) => !['infer', 'score', 'learn'].includes(name))
+const path = stages.filter(({ name }) => name === 'infer' || name === 'score')
+const sum = (of: readonly Running[]): number => of.reduce((total, stage) => total + us(stage), 0)
+console.log(`batch ${batch}, ${measured} payments measured, ${outputs} output events, ${names.length} features`)
+for (const stage of stages)
+  console.log(`  ${stage.name.padEnd(12)} ${us(stage).toFixed(2).padStart(8)} µs CPU per payment`)
+const line = (what: string, of: readonly Running[]): void =>
+  console.log(`${what.padEnd(62)} ${Math.round(1e6 / sum(of)).toLocaleString('en')} payments/s per core`)
+line('features complete, trees, FTRL, calibration, threshold, reasons', path)
+line('the same with the sliding windows of all entities', [...windows, ...path])
+line('the same with learning from every label', stages)
+
+function randomTrees(): GivenModel {
+  const random = createRandom(1, 0)
+  const tree = (depth: number): Tree =>
+    depth === 0
+      ? { value: 0.05 * random.normal() }
+      : {
+          feature: random.below(names.length),
+          threshold: random.lognormal(2),
+          missing: random.chance(0.5) ? 'below' : 'above',
+          below: tree(depth - 1),
+          above: tree(depth - 1),
+        }
+  const bytes = encodeOnnx(
+    treeClassifier(
+      Array.from({ length: TREES }, () => tree(DEPTH)),
+      names.length,
+    ),
+  )
+  const outputs = [{ name: 'probabilities', width: 2 }]
+  const manifest = parseManifest(
+    JSON.stringify(manifestOf(bytes, names, { opset: null, missing: { rule: 'nan' }, outputs, name: 'trees' })),
+  )
+  const { name, version, sha256 } = manifest
+  const record = {
+    name,
+    version,
+    sha256,
+    action: 'serve',
+    eventTime: START_MS,
+    manifest: JSON.stringify(manifest),
+  } as const
+  return { bytes, record }
+}

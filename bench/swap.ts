@@ -1,0 +1,152 @@
+/**
+ * Swaps models under load: `node bench/swap.ts [seconds] [payments per second]` (default 30 and 2,000). Live on SQLite, and
+ * every three seconds a new version of 100 trees is added as `rheo model add` does it. Checks that every payment is scored,
+ * that each version takes over once and for good, and that no score names a version without a record; prints the pauses.
+ */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseManifest } from '../gpu/manifest.ts'
+import { encodeOnnx } from '../gpu/train/onnx-encoder.ts'
+import { createRandom } from '../processors/random.ts'
+import { fraud } from '../scenarios/fraud/fraud.ts'
+import { startLivePayments } from '../scenarios/fraud/generator/live-payments.ts'
+import { type GivenModel, modelFolder } from '../scenarios/model-files.ts'
+import { createOnnxHosts } from '../scenarios/model-hosts.ts'
+import { appendModelRecord, readModelRecords } from '../scenarios/model-records.ts'
+import type { Score } from '../schemas/generated/fraud/score.ts'
+import { openSqliteLog } from '../streams/event-log/sqlite.ts'
+import { eventOf } from '../streams/event-value.ts'
+import { runLive } from '../streams/run-live.ts'
+import { openSqliteStateStore } from '../streams/state/sqlite.ts'
+import { manifestOf } from '../test/gpu/models.ts'
+import { type Tree, treeClassifier } from '../test/gpu/tree-models.ts'
+
+const seconds = Number(process.argv[2] ?? 30)
+const perSecond = Number(process.argv[3] ?? 2_000)
+const SWAP_EVERY_MS = 3_000
+const TREES = 100
+const DEPTH = 6
+const LIMITS = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
+const names = fraud.featureSet.names
+
+const clock = (): number => performance.timeOrigin + performance.now()
+const directory = mkdtempSync(join(tmpdir(), 'rheo-swap-bench-'))
+const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
+const store = openSqliteStateStore(join(directory, 'state.sqlite'), { checkpoints: 'background' })
+const files = modelFolder(directory)
+const hosts = createOnnxHosts({
+  featureNames: names,
+  read: files.read,
+  provider: 'cpu',
+  onFailure: (error) => {
+    throw error
+  },
+})
+try {
+  const topology = fraud.topology(1, undefined, undefined, hosts)
+  await log.ensureTopics(topology.topics)
+  const options = { perSecond, labelDelayMs: 1_000, seed: 1, world: 'drift', clock } as const
+  const live = await startLivePayments(log, topology, options)
+  const codec = topology.outputs[0]!.codec
+  const stop = new AbortController()
+  const startMs = clock()
+  const dueMs = new Map<string, number>()
+  const latencies: number[] = []
+  const versions: string[] = []
+  const readableMs: number[] = []
+  let swaps = 0
+  let fed = 0
+  let degraded = 0
+  let next = 0n
+  await runLive({
+    topology,
+    log,
+    store,
+    signal: stop.signal,
+    clock: () => Math.floor(clock()),
+    batchRecords: 1_000,
+    idleMs: 2,
+    async onPass({ phase }) {
+      const fetched = await log.fetch(fraud.scores.topic.name, 0, next, LIMITS)
+      const nowMs = clock()
+      next = fetched.next
+      for (const { value } of fetched.records) {
+        const score = eventOf(value, codec) as Score
+        latencies.push(nowMs - dueMs.get(score.paymentId)!)
+        dueMs.delete(score.paymentId)
+        versions.push(score.modelName)
+        if (score.degraded) degraded++
+        readableMs.push(nowMs)
+      }
+      if (phase === 'draining') return
+      if (nowMs - startMs >= seconds * 1_000) return stop.abort()
+      for (const payment of await live.feed()) {
+        dueMs.set(payment.paymentId, payment.dueMs)
+        fed++
+      }
+      if (nowMs - startMs < (swaps + 1) * SWAP_EVERY_MS) return
+      const model = treesOf(++swaps)
+      files.put(model)
+      await appendModelRecord(log, 'fraud', model.record, Math.floor(nowMs))
+    },
+  })
+  const records = await readModelRecords(log, 'fraud')
+  const recorded = new Set(['ftrl', ...records.map(({ name, version }) => `ftrl+${name}@${version}`)])
+  const order = versions.filter((version, i) => i === 0 || version !== versions[i - 1])
+  const pauses = readableMs.slice(1).map((ms, i) => ms - readableMs[i]!)
+  const swapPauses = pauses.filter((_, i) => versions[i] !== versions[i + 1])
+  latencies.sort((a, b) => a - b)
+  const figures = {
+    fed,
+    scored: versions.length,
+    unscored: dueMs.size,
+    swaps,
+    versionsInOrder: order,
+    eachOnce: new Set(order).size === order.length,
+    scoredByUnrecorded: versions.filter((version) => !recorded.has(version)).length,
+    degraded,
+    pauseMsAtSwaps: swapPauses.map((ms) => Math.round(ms)),
+    longestPauseMs: Math.round(Math.max(...pauses)),
+    latencyMs: { p50: at(latencies, 0.5), p99: at(latencies, 0.99), max: at(latencies, 1) },
+  }
+  process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`)
+  const isWhole =
+    figures.unscored === 0 && fed === figures.scored && figures.eachOnce && figures.scoredByUnrecorded === 0
+  process.exitCode = isWhole ? 0 : 1
+} finally {
+  await hosts.close()
+  await log.close()
+  await store.close()
+  rmSync(directory, { recursive: true })
+}
+
+function at(sorted: readonly number[], share: number): number {
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * 10) / 10
+}
+
+function treesOf(version: number): GivenModel {
+  const random = createRandom(version, 0)
+  const tree = (depth: number): Tree =>
+    depth === 0
+      ? { value: 0.05 * random.normal() }
+      : {
+          feature: random.below(names.length),
+          threshold: random.lognormal(2),
+          missing: random.chance(0.5) ? 'below' : 'above',
+          below: tree(depth - 1),
+          above: tree(depth - 1),
+        }
+  const bytes = encodeOnnx(
+    treeClassifier(
+      Array.from({ length: TREES }, () => tree(DEPTH)),
+      names.length,
+    ),
+  )
+  const outputs = [{ name: 'probabilities', width: 2 }]
+  const about = { opset: null, missing: { rule: 'nan' as const }, outputs, name: 'trees', version: String(version) }
+  const manifest = parseManifest(JSON.stringify(manifestOf(bytes, names, about)))
+  const { name, sha256 } = manifest
+  const record = { name, version: manifest.version, sha256, action: 'serve', eventTime: 0 } as const
+  return { bytes, record: { ...record, manifest: JSON.stringify(manifest) } }
+}
