@@ -4,7 +4,7 @@
  */
 import { compileFeatures } from '../processors/features/compile.ts'
 import { changed, count, distinct, mean, ratio, sinceLast, speed, sum } from '../processors/features/declare.ts'
-import type { EntityState } from '../processors/features/entity-plan.ts'
+import type { EntityState } from '../processors/features/entity-cells.ts'
 import { createRandom } from '../processors/random.ts'
 
 const EVENTS = Number(process.argv[2] ?? 1_000_000)

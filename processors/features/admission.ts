@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter } from '../learners/bytes.ts'
-import { readColumns, writeColumns } from './state-codec.ts'
+import { readColumn, writeColumn } from './state-codec.ts'
 import { hash53 } from './value-hash.ts'
 
 /** Numbers per remembered id: two hashes, 64 bits in all, and the event time. An empty slot has no time (NaN). */
@@ -64,13 +64,17 @@ export function createAdmission(options: {
       const kept = keptSorted(state, forgottenBeforeMs(state))
       const writer = new ByteWriter()
       writer.float64(state.newestMs)
-      writeColumns(writer, Float64Array.from(kept.flat()), STRIDE, kept.length)
+      const cells = Float64Array.from(kept.flat())
+      writer.varint(kept.length)
+      for (let column = 0; column < STRIDE; column++) writeColumn(writer, cells, column, STRIDE, kept.length)
       return writer.finish()
     },
     decode(bytes) {
       const reader = new ByteReader(bytes)
       const newestMs = reader.float64()
-      const { cells, length } = readColumns(reader, STRIDE)
+      const length = reader.varint()
+      const cells = new Float64Array(length * STRIDE)
+      for (let column = 0; column < STRIDE; column++) readColumn(reader, cells, column, STRIDE, length)
       const state = new SeenIds(slotsFor(length))
       state.newestMs = newestMs
       for (let i = 0; i < length; i++) place(state, cells[i * STRIDE]!, cells[i * STRIDE + 1]!, cells[i * STRIDE + 2]!)

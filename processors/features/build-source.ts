@@ -1,4 +1,6 @@
 import type { EventFilter } from './declare.ts'
+import { type DistinctList, distinctList } from './distinct-values.ts'
+import type { StateLayout } from './entity-cells.ts'
 import type { EntityFeaturePart } from './feature-names.ts'
 import type { SlidingWindow } from './hops.ts'
 import type { DistinctPart, DistinctRead, FieldInput, RecentRead, RowRead, SourcePart } from './plan-parts.ts'
@@ -13,7 +15,7 @@ export interface PlacedFeature extends EntityFeaturePart {
 class Columns {
   readonly ops: number[] = []
   readonly decayed: DecayedInput[] = []
-  readonly base: number[] = [Number.NEGATIVE_INFINITY]
+  readonly base: number[] = []
   readonly #known = new Map<string, number>()
 
   /** The first of `initial.length` columns that this operation keeps. */
@@ -36,13 +38,18 @@ class Columns {
   }
 }
 
-/** Lays out what one event kind feeds. `readInputs` is extended by what features need of the event that reads. */
+/**
+ * Lays out what one event kind feeds. `readInputs` is extended by what features need of the event that reads, `state` by
+ * the lists.
+ */
 export function buildSource(
   kind: string,
   features: readonly PlacedFeature[],
   planWindows: readonly SlidingWindow[],
   required: ReadonlySet<string>,
   readInputs: FieldInput[],
+  state: StateLayout,
+  distinctBound: number,
 ): SourcePart {
   const inputs: FieldInput[] = []
   const filters: EventFilter[] = []
@@ -129,17 +136,23 @@ export function buildSource(
     }
   })
 
-  const distincts = buildDistincts(features.filter(isDistinct), planWindows, inputs, filterOf, readInputs)
+  const rowsPart =
+    windowed.length === 0
+      ? null
+      : { layout: new RowLayout({ ...rows, windows, halfLivesMs: [], state }), reads: rowReads }
+  const recentPart =
+    newest.length === 0
+      ? null
+      : { layout: new RowLayout({ ...recent, windows: [], halfLivesMs, state }), reads: recentReads }
+  const distincts = buildDistincts(features.filter(isDistinct), planWindows, inputs, filterOf, readInputs, (windows) =>
+    distinctList(state, windows, distinctBound),
+  )
   return {
     kind,
     inputs,
     filters,
-    rows:
-      windowed.length === 0 ? null : { layout: new RowLayout({ ...rows, windows, halfLivesMs: [] }), reads: rowReads },
-    recent:
-      newest.length === 0
-        ? null
-        : { layout: new RowLayout({ ...recent, windows: [], halfLivesMs }), reads: recentReads },
+    rows: rowsPart,
+    recent: recentPart,
     distincts,
   }
 }
@@ -150,6 +163,7 @@ function buildDistincts(
   inputs: FieldInput[],
   filterOf: (feature: PlacedFeature) => number,
   readInputs: FieldInput[],
+  listOf: (windows: readonly SlidingWindow[]) => DistinctList,
 ): readonly DistinctPart[] {
   const groups = Map.groupBy(features, (f) => `${filterOf(f)}/${f.spec.fields[0]}`)
   return [...groups.values()].map((group): DistinctPart => {
@@ -166,7 +180,7 @@ function buildDistincts(
     return {
       input: inputIndex(inputs, [field], 'hash'),
       filter: filterOf(group[0]!),
-      windows,
+      list: listOf(windows),
       reads,
       counts: reads.some((read) => read.kind === 'distinct'),
     }

@@ -2,6 +2,7 @@ import { RheoError } from '../../schemas/errors.ts'
 import { buildSource, type PlacedFeature } from './build-source.ts'
 import type { FeatureDeclaration, FeatureSpec } from './declare.ts'
 import { DISTINCT_BOUND } from './distinct-values.ts'
+import { StateLayout } from './entity-cells.ts'
 import { EntityPlan } from './entity-plan.ts'
 import { type EntityFeaturePart, entityFeatureParts } from './feature-names.ts'
 import { nestedWindows } from './hops.ts'
@@ -113,11 +114,13 @@ function entityPlan(
 ): EntityPlan {
   const windows = nestedWindows(features.flatMap((f) => (f.windowMs === null ? [] : [f.windowMs])))
   const readInputs: FieldInput[] = []
+  const state = new StateLayout()
+  const distinctBound = options.distinctBound ?? DISTINCT_BOUND
   const byKind = Map.groupBy(features, (f) => f.spec.of ?? options.mainKind)
   return new EntityPlan({
     keyField,
     sources: [...byKind].map(([kind, ofKind]) =>
-      buildSource(kind, ofKind, windows, new Set(options.requiredFields?.[kind]), readInputs),
+      buildSource(kind, ofKind, windows, new Set(options.requiredFields?.[kind]), readInputs, state, distinctBound),
     ),
     readInputs,
     defaults: features.map((f) => [f.slot, valueWithoutEvents(f)] as const),
@@ -129,7 +132,7 @@ function entityPlan(
       ),
     ),
     graceMs,
-    distinctBound: options.distinctBound ?? DISTINCT_BOUND,
+    state,
   })
 }
 

@@ -1,12 +1,16 @@
+import {
+  blocksAt,
+  capacityOf,
+  type EntityState,
+  type ListShape,
+  lengthOf,
+  reserve,
+  type StateLayout,
+  setLength,
+} from './entity-cells.ts'
 import type { SlidingWindow } from './hops.ts'
 
-/** Numbers per entry: hash, time, time of the value's next occurrence (Infinity: none yet), level. */
-export const DISTINCT_STRIDE = 4
-const STRIDE = DISTINCT_STRIDE
-const HASH = 0
-const TIME = 1
-const NEXT = 2
-const LEVEL = 3
+const FIRST_CAPACITY = 2
 const MAX_LEVEL = 30
 
 /** How many entries an entity may hold per field. Three quarters of it is the number of values counted exactly. */
@@ -22,127 +26,158 @@ export const DISTINCT_BOUND = 1_024
  * error of 3 % (3,000 values) to 6 % (100,000), bound 1,024. HyperLogLog was not taken because its registers cannot forget: sliding windows
  * would need one sketch per hop and entity, some 60 KB, where this takes 32.
  */
-export class DistinctValues {
-  cells: Float64Array
-  length: number
+export interface DistinctList {
+  /** Four columns, each by itself: hashes, times, times of the value's next occurrence (Infinity: none yet), levels. */
+  readonly list: ListShape
+  readonly windows: readonly SlidingWindow[]
+  readonly bound: number
+}
 
-  constructor(cells: Float64Array = new Float64Array(2 * STRIDE), length = 0) {
-    this.cells = cells
-    this.length = length
-  }
+export function distinctList(
+  state: StateLayout,
+  windows: readonly SlidingWindow[],
+  bound: number = DISTINCT_BOUND,
+): DistinctList {
+  return { list: state.add(0, [1, 1, 1, 1]), windows, bound }
 }
 
 /** Adds an occurrence of the value with this hash. O(entries); in order O(1) for a value seen shortly before. */
-export function addValue(
-  list: DistinctValues,
-  hash: number,
-  tMs: number,
-  windows: readonly SlidingWindow[],
-  settled: number,
-  bound: number,
-): void {
-  if ((list.length + 1) * STRIDE > list.cells.length || list.length >= bound) makeRoom(list, windows, settled, bound)
-  const { cells } = list
-  let at = list.length * STRIDE
-  while (at > 0 && cells[at - STRIDE + TIME]! > tMs) at -= STRIDE
+export function addValue(values: DistinctList, state: EntityState, hash: number, tMs: number, settled: number): void {
+  const { list, bound } = values
+  let length = lengthOf(state.cells, list)
+  if (length + 1 > capacityOf(state.cells, list) || length >= bound) {
+    makeRoom(values, state, settled)
+    length = lengthOf(state.cells, list)
+  }
+  const { cells } = state
+  const capacity = capacityOf(cells, list)
+  const hashes = blocksAt(cells, list)
+  const times = hashes + capacity
+  const nexts = times + capacity
+  let place = length
+  while (place > 0 && cells[times + place - 1]! > tMs) place--
   let next = Number.POSITIVE_INFINITY
-  for (let later = at; later < list.length * STRIDE; later += STRIDE) {
-    if (cells[later + HASH] !== hash) continue
-    next = cells[later + TIME]!
+  for (let later = place; later < length; later++) {
+    if (cells[hashes + later] !== hash) continue
+    next = cells[times + later]!
     break
   }
-  for (let earlier = at - STRIDE; earlier >= 0; earlier -= STRIDE) {
-    if (cells[earlier + HASH] !== hash) continue
-    if (cells[earlier + TIME] === tMs) return
+  for (let earlier = place - 1; earlier >= 0; earlier--) {
+    if (cells[hashes + earlier] !== hash) continue
+    if (cells[times + earlier] === tMs) return
     // A thinned successor may be missing, so the nearer of the two counts.
-    next = Math.min(next, cells[earlier + NEXT]!)
-    cells[earlier + NEXT] = tMs
+    next = Math.min(next, cells[nexts + earlier]!)
+    cells[nexts + earlier] = tMs
     break
   }
-  if (at < list.length * STRIDE) cells.copyWithin(at + STRIDE, at, list.length * STRIDE)
-  cells[at + HASH] = hash
-  cells[at + TIME] = tMs
-  cells[at + NEXT] = next
-  cells[at + LEVEL] = 0
-  list.length++
+  for (let column = 0; column < 4; column++) {
+    const at = hashes + column * capacity
+    if (place < length) cells.copyWithin(at + place + 1, at + place, at + length)
+  }
+  cells[hashes + place] = hash
+  cells[times + place] = tMs
+  cells[nexts + place] = next
+  cells[nexts + capacity + place] = 0
+  setLength(cells, list, length + 1)
 }
 
 /**
  * How many different values occurred in (edgesMs[i], tMs], per window, into `counts`; edges descending. O(entries in
  * the largest window).
  */
-export function countValues(list: DistinctValues, tMs: number, edgesMs: Float64Array, counts: Float64Array): void {
-  const { cells } = list
+export function countValues(
+  { list }: DistinctList,
+  cells: Float64Array,
+  tMs: number,
+  edgesMs: Float64Array,
+  counts: Float64Array,
+): void {
+  const capacity = capacityOf(cells, list)
+  const times = blocksAt(cells, list) + capacity
+  const nexts = times + capacity
+  const levels = nexts + capacity
   let total = 0
   let window = 0
-  for (let at = (list.length - 1) * STRIDE; at >= 0; at -= STRIDE) {
-    const time = cells[at + TIME]!
+  for (let i = lengthOf(cells, list) - 1; i >= 0; i--) {
+    const time = cells[times + i]!
     while (window < edgesMs.length && time <= edgesMs[window]!) counts[window++] = total
     if (window === edgesMs.length) return
-    if (time <= tMs && cells[at + NEXT]! > tMs) total += cells[at + LEVEL] === 0 ? 1 : 2 ** cells[at + LEVEL]!
+    if (time <= tMs && cells[nexts + i]! > tMs) total += cells[levels + i] === 0 ? 1 : 2 ** cells[levels + i]!
   }
   while (window < edgesMs.length) counts[window++] = total
 }
 
 /** The time of the value's newest occurrence at or before tMs; −Infinity when none is kept. */
-export function lastOccurrenceMs(list: DistinctValues, hash: number, tMs: number): number {
-  const { cells } = list
-  for (let at = (list.length - 1) * STRIDE; at >= 0; at -= STRIDE) {
-    if (cells[at + HASH] === hash && cells[at + TIME]! <= tMs) return cells[at + TIME]!
+export function lastOccurrenceMs({ list }: DistinctList, cells: Float64Array, hash: number, tMs: number): number {
+  const hashes = blocksAt(cells, list)
+  const times = hashes + capacityOf(cells, list)
+  for (let i = lengthOf(cells, list) - 1; i >= 0; i--) {
+    if (cells[hashes + i] === hash && cells[times + i]! <= tMs) return cells[times + i]!
   }
   return Number.NEGATIVE_INFINITY
 }
 
-function makeRoom(list: DistinctValues, windows: readonly SlidingWindow[], settled: number, bound: number): void {
-  compactValues(list, windows, settled)
-  if (list.length >= bound) shrink(list, bound)
-  const capacity = list.cells.length / STRIDE
-  if (list.length < capacity * 0.75) return
-  const grown = new Float64Array(Math.ceil(capacity * 1.5) * STRIDE)
-  grown.set(list.cells.subarray(0, list.length * STRIDE))
-  list.cells = grown
+function makeRoom(values: DistinctList, state: EntityState, settled: number): void {
+  const { list, bound } = values
+  if (capacityOf(state.cells, list) === 0) return reserve(state, list, FIRST_CAPACITY)
+  compactValues(values, state.cells, settled)
+  if (lengthOf(state.cells, list) >= bound) shrink(values, state.cells)
+  const capacity = capacityOf(state.cells, list)
+  if (lengthOf(state.cells, list) >= capacity * 0.75) reserve(state, list, Math.ceil(capacity * 1.5))
 }
 
 /** Drops what no read to come can count: superseded before the settlement point, or older than the largest window. */
-export function compactValues(list: DistinctValues, windows: readonly SlidingWindow[], settled: number): void {
+export function compactValues({ list, windows }: DistinctList, cells: Float64Array, settled: number): void {
   const largest = windows[windows.length - 1]
   const oldest =
     largest === undefined
       ? Number.NEGATIVE_INFINITY
       : Math.floor((settled - largest.sizeMs) / largest.hopMs) * largest.hopMs
-  keepIf(list, (cells, at) => cells[at + TIME]! > oldest && cells[at + NEXT]! > settled)
+  keepIf(list, cells, (_hash, time, next) => time > oldest && next > settled)
 }
 
 /** First go older repetitions, which only late records could miss; then, if there are too many values, older ones are thinned. */
-function shrink(list: DistinctValues, bound: number): void {
-  const exactFrom = (list.length - Math.floor(bound / 8)) * STRIDE
-  keepIf(list, (cells, at) => at >= exactFrom || cells[at + NEXT] === Number.POSITIVE_INFINITY)
-  if (list.length > bound * 0.875) thin(list, bound * 0.75)
+function shrink({ list, bound }: DistinctList, cells: Float64Array): void {
+  const exactFrom = lengthOf(cells, list) - Math.floor(bound / 8)
+  keepIf(list, cells, (_hash, _time, next, i) => i >= exactFrom || next === Number.POSITIVE_INFINITY)
+  if (lengthOf(cells, list) > bound * 0.875) thin(list, cells, bound * 0.75)
 }
 
 /** Doubles what each entry of the older half stands for, and halves their number by their hashes, until few are left. */
-function thin(list: DistinctValues, most: number): void {
-  while (list.length > most) {
-    const half = Math.ceil(list.length / 2) * STRIDE
+function thin(list: ListShape, cells: Float64Array, most: number): void {
+  const levels = blocksAt(cells, list) + 3 * capacityOf(cells, list)
+  while (lengthOf(cells, list) > most) {
+    const half = Math.ceil(lengthOf(cells, list) / 2)
     let lowest = MAX_LEVEL
-    for (let at = 0; at < half; at += STRIDE) lowest = Math.min(lowest, list.cells[at + LEVEL]!)
-    keepIf(list, (cells, at) => {
+    for (let i = 0; i < half; i++) lowest = Math.min(lowest, cells[levels + i]!)
+    keepIf(list, cells, (hash, _time, _next, i) => {
       // Only the least thinned: otherwise the oldest would be thinned at every turn, until none stood for them.
-      if (at >= half || cells[at + LEVEL]! > lowest) return true
-      const level = cells[at + LEVEL]! + 1
-      cells[at + LEVEL] = level
-      return level <= MAX_LEVEL && cells[at + HASH]! % 2 ** level === 0
+      if (i >= half || cells[levels + i]! > lowest) return true
+      const level = cells[levels + i]! + 1
+      cells[levels + i] = level
+      return level <= MAX_LEVEL && hash % 2 ** level === 0
     })
   }
 }
 
-function keepIf(list: DistinctValues, keep: (cells: Float64Array, at: number) => boolean): void {
-  const { cells } = list
+function keepIf(
+  list: ListShape,
+  cells: Float64Array,
+  keep: (hash: number, time: number, next: number, i: number) => boolean,
+): void {
+  const capacity = capacityOf(cells, list)
+  const hashes = blocksAt(cells, list)
+  const times = hashes + capacity
+  const nexts = times + capacity
+  const levels = nexts + capacity
   let kept = 0
-  for (let at = 0; at < list.length * STRIDE; at += STRIDE) {
-    if (!keep(cells, at)) continue
-    if (kept !== at) cells.copyWithin(kept, at, at + STRIDE)
-    kept += STRIDE
+  for (let i = 0; i < lengthOf(cells, list); i++) {
+    if (!keep(cells[hashes + i]!, cells[times + i]!, cells[nexts + i]!, i)) continue
+    cells[hashes + kept] = cells[hashes + i]!
+    cells[times + kept] = cells[times + i]!
+    cells[nexts + kept] = cells[nexts + i]!
+    cells[levels + kept] = cells[levels + i]!
+    kept++
   }
-  list.length = kept / STRIDE
+  setLength(cells, list, kept)
 }

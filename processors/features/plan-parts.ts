@@ -1,4 +1,6 @@
 import type { EventFilter } from './declare.ts'
+import type { DistinctList } from './distinct-values.ts'
+import type { StateLayout } from './entity-cells.ts'
 import type { SlidingWindow } from './hops.ts'
 import type { RowLayout } from './row-layout.ts'
 import { hashValue, numberValue } from './value-hash.ts'
@@ -87,7 +89,7 @@ export interface DistinctRead {
 export interface DistinctPart {
   readonly input: number
   readonly filter: number
-  readonly windows: readonly SlidingWindow[]
+  readonly list: DistinctList
   readonly reads: readonly DistinctRead[]
   /** Whether any read counts: asking for one value alone is cheaper. */
   readonly counts: boolean
@@ -115,5 +117,5 @@ export interface PlanParts {
   /** Silence, in event time, after which an entity is forgotten. */
   readonly retentionMs: number
   readonly graceMs: number
-  readonly distinctBound: number
+  readonly state: StateLayout
 }

@@ -1,6 +1,16 @@
 import { addSquareToPair, addToPair } from './double-double.ts'
+import {
+  blocksAt,
+  capacityOf,
+  type EntityState,
+  type ListShape,
+  lengthOf,
+  reserve,
+  setLength,
+  startOf,
+} from './entity-cells.ts'
 import { exp2 } from './exp2.ts'
-import { Op, type RowLayout, TIME } from './row-layout.ts'
+import { Op, type RowLayout } from './row-layout.ts'
 
 /** Late records older than this many newer rows see whole seconds only, so that a very busy entity stays bounded. */
 export const EXACT_ROWS = 256
@@ -23,27 +33,28 @@ export interface EventInputs {
  * time at which rows are dropped nor the cut into batches can show in a result.
  *
  * The first row is always a base: totals before everything that a window may still want to know.
+ *
+ * In the entity's cells (see entity-cells.ts) lie, per half-life, the landmark of its weights in units of the half-life;
+ * then the times of all rows; then the rows.
  */
-export class PrefixRows {
-  cells: Float64Array
-  /** How many rows. */
-  length: number
-  /** Per half-life, the landmark of its weights in units of the half-life; null without half-lives. */
-  readonly landmarks: Float64Array | null
-
-  constructor(cells: Float64Array, length: number, landmarks: Float64Array | null) {
-    this.cells = cells
-    this.length = length
-    this.landmarks = landmarks
-  }
+function startRows(layout: RowLayout, state: EntityState): void {
+  const { list } = layout
+  reserve(state, list, FIRST_CAPACITY)
+  const { cells } = state
+  setLength(cells, list, 1)
+  cells.fill(Number.NaN, startOf(cells, list), blocksAt(cells, list))
+  cells[timesAt(cells, list)] = Number.NEGATIVE_INFINITY
+  cells.set(layout.base, rowsAt(cells, list))
 }
 
-/** A list without events. */
-export function emptyRows(layout: RowLayout): PrefixRows {
-  const cells = new Float64Array(FIRST_CAPACITY * layout.stride)
-  cells.set(layout.base)
-  const halfLives = layout.halfLivesMs.length
-  return new PrefixRows(cells, 1, halfLives === 0 ? null : new Float64Array(halfLives).fill(Number.NaN))
+/** The cell of the first row's time. */
+export function timesAt(cells: Float64Array, list: ListShape): number {
+  return blocksAt(cells, list)
+}
+
+/** The first cell of the first row. */
+export function rowsAt(cells: Float64Array, list: ListShape): number {
+  return blocksAt(cells, list) + capacityOf(cells, list)
 }
 
 /** The settlement point: no record to come is older, so rows up to here are only cut by lower window edges. */
@@ -52,66 +63,82 @@ export function settledMs(watermarkMs: number, graceMs: number): number {
 }
 
 /** The index of the last row with time ≤ tMs in [0, high]; 0, the base, when none is. O(log rows). */
-export function lastRowAt(list: PrefixRows, stride: number, tMs: number, high: number): number {
-  const cells = list.cells
+export function lastRowAt(cells: Float64Array, times: number, tMs: number, high: number): number {
+  if (cells[times + high]! <= tMs) return high
   let low = 0
   let top = high
   while (low < top) {
     const middle = (low + top + 1) >>> 1
-    if (cells[middle * stride]! <= tMs) low = middle
+    if (cells[times + middle]! <= tMs) low = middle
     else top = middle - 1
   }
   return low
 }
 
 /** The row that a record at tMs reads up to. */
-export function readRowAt(list: PrefixRows, stride: number, tMs: number, settled: number): number {
-  const newest = list.length - 1
-  if (list.cells[newest * stride]! <= tMs) return newest
-  const row = lastRowAt(list, stride, Math.max(tMs, settled), newest)
+export function readRowAt(cells: Float64Array, list: ListShape, tMs: number, settled: number): number {
+  const times = timesAt(cells, list)
+  const newest = lengthOf(cells, list) - 1
+  if (cells[times + newest]! <= tMs) return newest
+  const row = lastRowAt(cells, times, Math.max(tMs, settled), newest)
   if (newest - row < EXACT_ROWS) return row
-  return lastRowAt(list, stride, Math.max(Math.floor(tMs / GRID_MS) * GRID_MS, settled), row)
+  return lastRowAt(cells, times, Math.max(Math.floor(tMs / GRID_MS) * GRID_MS, settled), row)
 }
 
 /**
  * Takes in one event. In order: amortised O(1). Out of order: O(rows newer than it).
  * `settled` as by `settledMs`; it decides only what may be dropped.
  */
-export function addEvent(layout: RowLayout, list: PrefixRows, tMs: number, inputs: EventInputs, settled: number): void {
-  const stride = layout.stride
-  if (list.landmarks !== null) prepareLandmarks(layout, list, tMs)
-  const newest = list.length - 1
-  let row = newest
-  if (list.cells[newest * stride]! > tMs) row = lastRowAt(list, stride, tMs, newest)
-  if (list.cells[row * stride]! < tMs && (list.length + 1) * stride > list.cells.length) {
-    makeRoom(layout, list, settled)
-    row = lastRowAt(list, stride, tMs, list.length - 1)
+export function addEvent(
+  layout: RowLayout,
+  state: EntityState,
+  tMs: number,
+  inputs: EventInputs,
+  settled: number,
+): void {
+  const { list } = layout
+  if (startOf(state.cells, list) === 0) startRows(layout, state)
+  let { cells } = state
+  if (list.fixed > 0) prepareLandmarks(layout, cells, tMs)
+  let times = timesAt(cells, list)
+  const length = lengthOf(cells, list)
+  let row = length - 1
+  if (cells[times + row]! > tMs) row = lastRowAt(cells, times, tMs, row)
+  if (cells[times + row]! < tMs && length === capacityOf(cells, list)) {
+    makeRoom(layout, state, settled)
+    cells = state.cells
+    times = timesAt(cells, list)
+    row = lastRowAt(cells, times, tMs, lengthOf(cells, list) - 1)
   }
   // An event before the base is before every window's edge: it only adds to the totals that all rows share.
-  if (list.cells[row * stride]! < tMs) row = insertRow(layout, list, row, tMs)
-  applyEvent(layout, list, row, tMs, inputs)
+  if (cells[times + row]! < tMs) row = insertRow(layout, cells, row, tMs)
+  applyEvent(layout, cells, row, tMs, inputs)
 }
 
-function insertRow(layout: RowLayout, list: PrefixRows, before: number, tMs: number): number {
-  const { cells } = list
-  const stride = layout.stride
-  const at = (before + 1) * stride
-  const end = list.length * stride
-  if (at < end) cells.copyWithin(at + stride, at, end)
-  for (let column = 1; column < stride; column++) cells[at + column] = cells[at - stride + column]!
-  cells[at + TIME] = tMs
+function insertRow(layout: RowLayout, cells: Float64Array, before: number, tMs: number): number {
+  const { list, width } = layout
+  const times = timesAt(cells, list)
+  const length = lengthOf(cells, list)
+  const row = before + 1
+  const at = rowsAt(cells, list) + row * width
+  if (row < length) {
+    cells.copyWithin(times + row + 1, times + row, times + length)
+    cells.copyWithin(at + width, at, at + (length - row) * width)
+  }
+  cells[times + row] = tMs
+  for (let column = 0; column < width; column++) cells[at + column] = cells[at - width + column]!
   const own = layout.ownColumns
   for (let i = 0; i < own.length; i++) cells[at + own[i]!] = layout.base[own[i]!]!
-  list.length++
-  return before + 1
+  setLength(cells, list, length + 1)
+  return row
 }
 
-function applyEvent(layout: RowLayout, list: PrefixRows, row: number, tMs: number, inputs: EventInputs): void {
-  const { cells } = list
-  const { ops, stride } = layout
+function applyEvent(layout: RowLayout, cells: Float64Array, row: number, tMs: number, inputs: EventInputs): void {
+  const { ops, width, list } = layout
   const { numbers, accepted } = inputs
-  const from = row * stride
-  const end = list.length * stride
+  const rows = rowsAt(cells, list)
+  const from = rows + row * width
+  const end = rows + lengthOf(cells, list) * width
   for (let op = 0; op < ops.length; op += 4) {
     const filter = ops[op + 3]!
     if (filter >= 0 && accepted[filter] === 0) continue
@@ -119,19 +146,19 @@ function applyEvent(layout: RowLayout, list: PrefixRows, row: number, tMs: numbe
     const x = numbers[ops[op + 2]!]!
     switch (ops[op]) {
       case Op.Count:
-        for (let at = from + column; at < end; at += stride) cells[at]! += 1
+        for (let at = from + column; at < end; at += width) cells[at]! += 1
         break
       case Op.Present:
-        if (!Number.isNaN(x)) for (let at = from + column; at < end; at += stride) cells[at]! += 1
+        if (!Number.isNaN(x)) for (let at = from + column; at < end; at += width) cells[at]! += 1
         break
       case Op.True:
-        if (!Number.isNaN(x) && x !== 0) for (let at = from + column; at < end; at += stride) cells[at]! += 1
+        if (!Number.isNaN(x) && x !== 0) for (let at = from + column; at < end; at += width) cells[at]! += 1
         break
       case Op.Sum:
-        if (!Number.isNaN(x)) for (let at = from + column; at < end; at += stride) addToPair(cells, at, x)
+        if (!Number.isNaN(x)) for (let at = from + column; at < end; at += width) addToPair(cells, at, x)
         break
       case Op.Squares:
-        if (!Number.isNaN(x)) for (let at = from + column; at < end; at += stride) addSquareToPair(cells, at, x)
+        if (!Number.isNaN(x)) for (let at = from + column; at < end; at += width) addSquareToPair(cells, at, x)
         break
       case Op.Min:
         if (x < cells[from + column]!) cells[from + column] = x
@@ -140,24 +167,24 @@ function applyEvent(layout: RowLayout, list: PrefixRows, row: number, tMs: numbe
         if (x > cells[from + column]!) cells[from + column] = x
         break
       case Op.Since:
-        carry(cells, from + column, 0, end, stride, tMs, 0, 0)
+        carry(cells, from + column, 0, end, width, tMs, 0, 0)
         break
       case Op.Last:
-        if (!Number.isNaN(x)) carry(cells, from + column, 1, end, stride, tMs, x, 0)
+        if (!Number.isNaN(x)) carry(cells, from + column, 1, end, width, tMs, x, 0)
         break
       case Op.Point: {
         const y = numbers[ops[op + 2]! + 1]!
-        if (!Number.isNaN(x) && !Number.isNaN(y)) carry(cells, from + column, 2, end, stride, tMs, x, y)
+        if (!Number.isNaN(x) && !Number.isNaN(y)) carry(cells, from + column, 2, end, width, tMs, x, y)
         break
       }
       case Op.Decay: {
-        const weight = decayWeight(layout, list, ops[op + 2]!, tMs)
-        for (let at = from + column; at < end; at += stride) cells[at]! += weight
+        const weight = decayWeight(layout, cells, ops[op + 2]!, tMs)
+        for (let at = from + column; at < end; at += width) cells[at]! += weight
         break
       }
     }
   }
-  if (layout.decayed.length > 0) applyDecayed(layout, list, from, tMs, inputs)
+  if (layout.decayed.length > 0) applyDecayed(layout, cells, from, end, tMs, inputs)
 }
 
 /** Writes a newest value into its row and into those after it that have no newer one. Its time is the last of its columns. */
@@ -166,22 +193,27 @@ function carry(
   from: number,
   timeColumn: number,
   end: number,
-  stride: number,
+  width: number,
   tMs: number,
   x: number,
   y: number,
 ): void {
-  for (let at = from; at < end && !(cells[at + timeColumn]! > tMs); at += stride) {
+  for (let at = from; at < end && !(cells[at + timeColumn]! > tMs); at += width) {
     if (timeColumn > 0) cells[at] = x
     if (timeColumn > 1) cells[at + 1] = y
     cells[at + timeColumn] = tMs
   }
 }
 
-function applyDecayed(layout: RowLayout, list: PrefixRows, from: number, tMs: number, inputs: EventInputs): void {
-  const { cells } = list
-  const stride = layout.stride
-  const end = list.length * stride
+function applyDecayed(
+  layout: RowLayout,
+  cells: Float64Array,
+  from: number,
+  end: number,
+  tMs: number,
+  inputs: EventInputs,
+): void {
+  const { width } = layout
   let halfLife = -1
   let weight = 0
   for (const term of layout.decayed) {
@@ -189,34 +221,37 @@ function applyDecayed(layout: RowLayout, list: PrefixRows, from: number, tMs: nu
     if (Number.isNaN(x) || (term.filter >= 0 && inputs.accepted[term.filter] === 0)) continue
     if (term.halfLife !== halfLife) {
       halfLife = term.halfLife
-      weight = decayWeight(layout, list, halfLife, tMs)
+      weight = decayWeight(layout, cells, halfLife, tMs)
     }
     const added = term.adds === 'value' ? weight * x : term.adds === 'true' && x === 0 ? 0 : weight
-    for (let at = from + term.column; at < end; at += stride) cells[at]! += added
+    for (let at = from + term.column; at < end; at += width) cells[at]! += added
   }
 }
 
 /** 2^(t / half-life), relative to the list's landmark. */
-export function decayWeight(layout: RowLayout, list: PrefixRows, halfLife: number, tMs: number): number {
+export function decayWeight(layout: RowLayout, cells: Float64Array, halfLife: number, tMs: number): number {
   const halfLifeMs = layout.halfLivesMs[halfLife]!
-  return exp2((tMs - list.landmarks![halfLife]! * halfLifeMs) / halfLifeMs)
+  return exp2((tMs - cells[startOf(cells, layout.list) + halfLife]! * halfLifeMs) / halfLifeMs)
 }
 
 /**
  * Sets landmarks at the first event, and moves them on, by an exact power of two, before weights overflow. What is more
  * than 1,000 half-lives older than the newest event may then vanish.
  */
-function prepareLandmarks(layout: RowLayout, list: PrefixRows, tMs: number): void {
-  const landmarks = list.landmarks!
-  for (let halfLife = 0; halfLife < landmarks.length; halfLife++) {
-    const units = Math.floor(tMs / layout.halfLivesMs[halfLife]!)
-    if (Number.isNaN(landmarks[halfLife]!)) landmarks[halfLife] = units
-    const shift = units - landmarks[halfLife]!
+function prepareLandmarks(layout: RowLayout, cells: Float64Array, tMs: number): void {
+  const { halfLivesMs, list, width } = layout
+  const landmarks = startOf(cells, list)
+  for (let halfLife = 0; halfLife < halfLivesMs.length; halfLife++) {
+    const at = landmarks + halfLife
+    const units = Math.floor(tMs / halfLivesMs[halfLife]!)
+    if (Number.isNaN(cells[at]!)) cells[at] = units
+    const shift = units - cells[at]!
     if (shift <= MAX_EXPONENT) continue
-    landmarks[halfLife] = units
+    cells[at] = units
     const scale = exp2(-Math.min(shift, 1_100))
+    const rows = rowsAt(cells, list)
     for (const column of decayColumns(layout, halfLife)) {
-      for (let row = 0; row < list.length; row++) list.cells[row * layout.stride + column]! *= scale
+      for (let row = 0; row < lengthOf(cells, list); row++) cells[rows + row * width + column]! *= scale
     }
   }
 }
@@ -231,41 +266,47 @@ function decayColumns(layout: RowLayout, halfLife: number): number[] {
 }
 
 /** Drops what nothing can ask for any more, and grows if that gives too little. */
-function makeRoom(layout: RowLayout, list: PrefixRows, settled: number): void {
-  compactRows(layout, list, settled)
-  const rows = list.cells.length / layout.stride
-  if (list.length < rows * 0.75) return
-  const grown = new Float64Array(Math.ceil(rows * 1.5) * layout.stride)
-  grown.set(list.cells.subarray(0, list.length * layout.stride))
-  list.cells = grown
+function makeRoom(layout: RowLayout, state: EntityState, settled: number): void {
+  compactRows(layout, state.cells, settled)
+  const capacity = capacityOf(state.cells, layout.list)
+  if (lengthOf(state.cells, layout.list) >= capacity * 0.75) reserve(state, layout.list, Math.ceil(capacity * 1.5))
 }
 
 /**
  * Drops every row that no possible read can end at, keeping the bits of all others: the same rows remain whenever and
  * however often it runs. O(rows · windows).
  */
-export function compactRows(layout: RowLayout, list: PrefixRows, settled: number): void {
-  const { cells } = list
-  const stride = layout.stride
-  const exactFrom = list.length - EXACT_ROWS
+export function compactRows(layout: RowLayout, cells: Float64Array, settled: number): void {
+  const { list, width } = layout
+  const times = timesAt(cells, list)
+  const rows = rowsAt(cells, list)
+  const length = lengthOf(cells, list)
+  const exactFrom = length - EXACT_ROWS
   let kept = 0
-  for (let row = 0; row < list.length; row++) {
-    const at = row * stride
-    if (row < list.length - 1 && !separable(layout, cells[at]!, cells[at + stride]!, settled, row >= exactFrom)) {
+  for (let row = 0; row < length; row++) {
+    const at = rows + row * width
+    if (
+      row < length - 1 &&
+      !separable(layout, cells[times + row]!, cells[times + row + 1]!, settled, row >= exactFrom)
+    ) {
       const own = layout.ownColumns
       for (let i = 0; i < own.length; i++) foldOwn(layout, cells, at, own[i]!)
       continue
     }
-    if (kept !== row) cells.copyWithin(kept * stride, at, at + stride)
+    if (kept !== row) {
+      cells[times + kept] = cells[times + row]!
+      const to = rows + kept * width
+      for (let column = 0; column < width; column++) cells[to + column] = cells[at + column]!
+    }
     kept++
   }
-  list.length = kept
+  setLength(cells, list, kept)
 }
 
 /** Into the next row goes what a dropped row holds of its own: its minimum or maximum. */
 function foldOwn(layout: RowLayout, cells: Float64Array, at: number, column: number): void {
   const mine = cells[at + column]!
-  const next = at + layout.stride + column
+  const next = at + layout.width + column
   const isMin = layout.base[column]! > 0
   if (isMin ? mine < cells[next]! : mine > cells[next]!) cells[next] = mine
 }

@@ -1,7 +1,5 @@
+import type { ListShape, StateLayout } from './entity-cells.ts'
 import type { SlidingWindow } from './hops.ts'
-
-/** The column of every row that holds the time of its newest event. */
-export const TIME = 0
 
 /** What one event does to a row. Each operation is four numbers: code, column, input (or half-life), filter (−1: none). */
 export const Op = {
@@ -40,14 +38,17 @@ export interface DecayedInput {
 }
 
 /**
- * What the rows of one list hold. A row stands for one event, or for neighbouring events that no window can tell apart
+ * What the rows of one list hold besides the time of their newest event. A row stands for one event, or for neighbouring events that no window can tell apart
  * any more; most columns are running totals over all rows so far, so a window is the difference of two rows.
  */
 export class RowLayout {
   readonly windows: readonly SlidingWindow[]
   readonly sizesMs: Float64Array
   readonly hopsMs: Float64Array
-  readonly stride: number
+  /** Columns of a row. */
+  readonly width: number
+  /** Landmarks of the half-lives, then the times, then the rows. */
+  readonly list: ListShape
   readonly ops: Int32Array
   readonly decayed: readonly DecayedInput[]
   readonly halfLivesMs: Float64Array
@@ -62,11 +63,13 @@ export class RowLayout {
     decayed: readonly DecayedInput[]
     halfLivesMs: readonly number[]
     base: readonly number[]
+    state: StateLayout
   }) {
     this.windows = parts.windows
     this.sizesMs = Float64Array.from(parts.windows, (window) => window.sizeMs)
     this.hopsMs = Float64Array.from(parts.windows, (window) => window.hopMs)
-    this.stride = parts.base.length
+    this.width = parts.base.length
+    this.list = parts.state.add(parts.halfLivesMs.length, [1, this.width])
     this.ops = Int32Array.from(parts.ops)
     this.decayed = parts.decayed
     this.halfLivesMs = Float64Array.from(parts.halfLivesMs)

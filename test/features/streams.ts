@@ -16,7 +16,8 @@ import {
   sum,
   variance,
 } from '../../processors/features/declare.ts'
-import type { EntityPlan, EntityState } from '../../processors/features/entity-plan.ts'
+import type { EntityState } from '../../processors/features/entity-cells.ts'
+import type { EntityPlan } from '../../processors/features/entity-plan.ts'
 import { entityFeatureParts } from '../../processors/features/feature-names.ts'
 import type { KnownEvent, WantedFeature } from './oracle.ts'
 

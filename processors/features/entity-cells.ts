@@ -1,0 +1,137 @@
+/** Cells of the whole entity, before the headers of its lists. */
+const NEWEST_MS = 0
+const WATERMARK_MS = 1
+const FIRST_HEADER = 2
+/** A list's header: where it starts (0: it has never been fed), how many rows it holds, and how many it has room for. */
+const AT = 0
+const LENGTH = 1
+const CAPACITY = 2
+const HEADER_CELLS = 3
+
+/**
+ * All that is kept about one entity, as one array: an event needs a little of every list, and what takes time is waiting
+ * for memory, so everything lies together, and the columns that are searched lie by themselves.
+ */
+export class EntityState {
+  cells: Float64Array
+
+  constructor(cells: Float64Array) {
+    this.cells = cells
+  }
+
+  /** The time of the newest event fed; -Infinity when none was. */
+  get newestMs(): number {
+    return this.cells[NEWEST_MS]!
+  }
+
+  set newestMs(tMs: number) {
+    this.cells[NEWEST_MS] = tMs
+  }
+
+  /** The newest watermark seen; not stored. */
+  get watermarkMs(): number {
+    return this.cells[WATERMARK_MS]!
+  }
+
+  set watermarkMs(tMs: number) {
+    this.cells[WATERMARK_MS] = tMs
+  }
+}
+
+/** Where a list of rows lies: `fixed` cells of its own, then the columns in blocks, each with room for all rows. */
+export interface ListShape {
+  readonly header: number
+  readonly fixed: number
+  /** How many columns each block holds, row by row. */
+  readonly blocks: readonly number[]
+  readonly state: StateLayout
+}
+
+/** Which lists the entities of a plan keep. */
+export class StateLayout {
+  readonly lists: ListShape[] = []
+
+  add(fixed: number, blocks: readonly number[]): ListShape {
+    const header = FIRST_HEADER + this.lists.length * HEADER_CELLS
+    const list = { header, fixed, blocks, state: this }
+    this.lists.push(list)
+    return list
+  }
+
+  create(): EntityState {
+    const cells = new Float64Array(FIRST_HEADER + this.lists.length * HEADER_CELLS)
+    cells[NEWEST_MS] = Number.NEGATIVE_INFINITY
+    cells[WATERMARK_MS] = Number.NEGATIVE_INFINITY
+    return new EntityState(cells)
+  }
+}
+
+/** Where the list starts: its fixed cells; 0 when it has never been fed. */
+export function startOf(cells: Float64Array, list: ListShape): number {
+  return cells[list.header + AT]! | 0
+}
+
+/** Where the first block starts. */
+export function blocksAt(cells: Float64Array, list: ListShape): number {
+  return (cells[list.header + AT]! | 0) + list.fixed
+}
+
+export function lengthOf(cells: Float64Array, list: ListShape): number {
+  return cells[list.header + LENGTH]! | 0
+}
+
+export function setLength(cells: Float64Array, list: ListShape, length: number): void {
+  cells[list.header + LENGTH] = length
+}
+
+/** Rows that the list has room for. */
+export function capacityOf(cells: Float64Array, list: ListShape): number {
+  return cells[list.header + CAPACITY]! | 0
+}
+
+/** Gives the list room for so many rows, moving the whole entity; a list that was never fed starts without rows. O(cells). */
+export function reserve(state: EntityState, list: ListShape, rows: number): void {
+  const { lists } = list.state
+  const old = state.cells
+  let size = FIRST_HEADER + lists.length * HEADER_CELLS
+  for (const each of lists) {
+    const capacity = each === list ? rows : capacityOf(old, each)
+    if (capacity > 0) size += each.fixed + capacity * widthOf(each)
+  }
+  const cells = new Float64Array(size)
+  cells[NEWEST_MS] = old[NEWEST_MS]!
+  cells[WATERMARK_MS] = old[WATERMARK_MS]!
+  let at = FIRST_HEADER + lists.length * HEADER_CELLS
+  for (const each of lists) {
+    const capacity = each === list ? rows : capacityOf(old, each)
+    if (capacity === 0) continue
+    cells[each.header + AT] = at
+    cells[each.header + LENGTH] = old[each.header + LENGTH]!
+    cells[each.header + CAPACITY] = capacity
+    moveList(each, old, cells)
+    at += each.fixed + capacity * widthOf(each)
+  }
+  state.cells = cells
+}
+
+function moveList(list: ListShape, from: Float64Array, to: Float64Array): void {
+  const oldCapacity = capacityOf(from, list)
+  if (oldCapacity === 0) return
+  const length = lengthOf(from, list)
+  let source = startOf(from, list)
+  let target = startOf(to, list)
+  to.set(from.subarray(source, source + list.fixed), target)
+  source += list.fixed
+  target += list.fixed
+  for (const columns of list.blocks) {
+    to.set(from.subarray(source, source + length * columns), target)
+    source += oldCapacity * columns
+    target += capacityOf(to, list) * columns
+  }
+}
+
+function widthOf(list: ListShape): number {
+  let width = 0
+  for (const columns of list.blocks) width += columns
+  return width
+}
