@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest'
+import { startWorker, until } from '../servers/worker-process.ts'
+import { inFolder, rheo } from './rheo.ts'
+
+/** No servers: the embedded log. */
+const EMBEDDED = { RHEO_KAFKA: '', RHEO_REDIS: '', RHEO_REGISTRY: '' }
+
+const payment = (id: string): string =>
+  `${JSON.stringify({ paymentId: id, eventTime: Date.now(), customerId: 'c1', terminalId: 't1', amount: 3 })}\n`
+
+describe('run, on the embedded log', () => {
+  it('scores what is appended, counts it, is ready, and drains on SIGTERM', () =>
+    inFolder(async (directory) => {
+      const worker = startWorker(directory, EMBEDDED)
+      try {
+        await until('it runs', () => worker.tasks().length === 1, { workers: [worker] })
+        expect((await worker.get('/readyz')).status).toBe(200)
+        await rheo(directory, ['produce', 'payments'], { stdin: payment('p1') + payment('p2') + payment('p1') })
+        const metrics = async (): Promise<string> => (await worker.get('/metrics')).text
+        await until('two scores', async () => (await metrics()).includes('rheo_records_out_total{topic="scores"} 2'), {
+          workers: [worker],
+        })
+        const text = await metrics()
+        expect(text).toContain('rheo_records_in_total{topic="payments"} 3')
+        expect(text).toContain('rheo_duplicates_total{kind="payment"} 1')
+        expect(text).toMatch(/rheo_score_latency_seconds_count [1-9]/)
+        expect(text).toMatch(/rheo_watermark_age_seconds\{stage="score"\} \d/)
+      } finally {
+        worker.signal('SIGTERM')
+      }
+      expect(await worker.ended).toBe(0)
+      expect(worker.log.at(-1)).toMatchObject({ msg: expect.stringContaining('stopped') })
+      const { stdout } = await rheo(directory, ['subscribe', 'scores', '--no-follow', '--json'])
+      expect(stdout.trim().split('\n')).toHaveLength(2)
+    }))
+
+  it('goes on where it was killed, and gives the folder up to a process that takes it over', () =>
+    inFolder(async (directory) => {
+      const first = startWorker(directory, EMBEDDED)
+      await until('it runs', () => first.tasks().length === 1, { workers: [first] })
+      await rheo(directory, ['produce', 'payments'], { stdin: payment('p1') })
+      first.signal('SIGKILL')
+      await first.ended
+      const second = startWorker(directory, EMBEDDED)
+      await until('the next one runs', () => second.tasks().length === 1, { workers: [second] })
+      const third = startWorker(directory, EMBEDDED)
+      try {
+        await until('the third one runs', () => third.tasks().length === 1, { workers: [third] })
+        await rheo(directory, ['produce', 'payments'], { stdin: payment('p2') })
+        expect(await second.ended).toBe(4)
+        expect(second.text()).toContain('FENCED')
+      } finally {
+        third.signal('SIGTERM')
+      }
+      expect(await third.ended).toBe(0)
+      const { stdout } = await rheo(directory, ['subscribe', 'scores', '--no-follow', '--json'])
+      expect(stdout.trim().split('\n')).toHaveLength(2)
+    }))
+
+  it.each([
+    ['Kafka without a state store that all workers reach', { RHEO_KAFKA: '127.0.0.1:9', RHEO_REDIS: '' }, '--redis'],
+    [
+      'PLAIN without TLS',
+      { RHEO_KAFKA: 'a:1', RHEO_KAFKA_USERNAME: 'u', RHEO_KAFKA_PASSWORD: 's3cret', RHEO_KAFKA_MECHANISM: 'plain' },
+      'TLS',
+    ],
+    ['a port that is none', { ...EMBEDDED, RHEO_HTTP_PORT: '70000' }, 'RHEO_HTTP_PORT'],
+  ])('refuses %s with 2, names the cure and no secret', (_what, env, cure) =>
+    inFolder(async (directory) => {
+      const worker = startWorker(directory, env as Record<string, string>)
+      expect(await worker.ended).toBe(2)
+      expect(worker.text()).toContain('CONFIG_INVALID')
+      expect(worker.text()).toContain(cure)
+      expect(worker.text()).not.toContain('s3cret')
+    }),
+  )
+})
