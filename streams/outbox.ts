@@ -91,7 +91,8 @@ export class Outbox implements Emit {
     const edge = this.#edge(stage)
     const partition = partitionOf(key, edge.boxes.length)
     const watermarkMs = this.watermarkMs
-    if (edge.announcedMs !== null) edge.announcedMs[partition] = watermarkMs
+    if (edge.announcedMs === null) throw notNext(stage)
+    edge.announcedMs[partition] = watermarkMs
     const { origin } = this
     edge.boxes[partition]!.push({ kind, key, eventTimeMs, watermarkMs, channel: this.#channel, body, features, origin })
   }
@@ -247,6 +248,11 @@ export class Outbox implements Emit {
     if (edge === undefined) throw new Error(`the topology has no stage "${stage}"`)
     return edge
   }
+}
+
+/** A watermark on an edge that nobody counts on, back to the stage itself perhaps, would hold up or overtake others. */
+function notNext(stage: string): Error {
+  return new Error(`a step sends to "${stage}", which is no \`next\` of its stage: name it there, or use feedback`)
 }
 
 function feedbackEntry(kind: string, key: string, eventTimeMs: number, body: unknown, origin: Origin | null): Entry {

@@ -53,3 +53,13 @@ test('what was announced before a restart is not announced again', () => {
   after.announce()
   expect(taken(after)).toEqual([])
 })
+
+test('only next stages are sent to with a watermark; what goes back goes by feedback, without one', () => {
+  const outbox = createOutbox()
+  const [first, second] = topology.stages
+  outbox.watermarkMs = 7
+  outbox.to(first!.name, 'payment', 'c1', 5, {}, null)
+  expect(() => outbox.to(second!.name, 'payment', 't1', 5, {}, null)).toThrow(`"${second!.name}", which is no \`next\``)
+  outbox.feedback(second!.name, 'label', 't1', 5, {})
+  expect(taken(outbox).map((entry) => entry.split(': ')[1])).toEqual(['payment@7', 'label@-Infinity'])
+})

@@ -91,3 +91,38 @@ it('writes one file per output topic into a folder, dead letters with their byte
   expect(read('late')).toEqual([])
   expect(read('outcomes')).toEqual([])
 })
+
+it('takes labels from a file of their own, at their own times', async () => {
+  const labels = {
+    event: 'label',
+    time: { column: 't', unit: 's', origin: '2026-01-01T00:00:00Z' },
+    fields: { paymentId: 'id', fraud: 'f', source: 's' },
+  }
+  writeFileSync(join(directory, 'labels.json'), JSON.stringify(labels))
+  writeFileSync(join(directory, 'labels.csv'), 't,id,f,s\n10,a1,1,chargeback\n20,a2,0,analyst\n')
+  writeFileSync(join(directory, 'payments.csv'), 't,id,c,k,a\n1,a1,c1,t1,5\n2,a2,c2,t1,6\n30,a3,c1,t1,7\n')
+  const input = (name: string, map: string) => ({ file: join(directory, name), map: join(directory, map) })
+  const { flow } = await replayScenario({
+    scenario: fraud,
+    inputs: [input('payments.csv', 'map.json'), input('labels.csv', 'labels.json')],
+    stream: { payments: 0, days: 1, seed: 1, world: 'drift', labelDelayMs: 0 },
+    sliceMs: 1_000,
+    untilMs: null,
+    stateDir: null,
+    output: `${directory}/out/`,
+    report: null,
+    evaluateFromMs: null,
+    evaluateUntilMs: null,
+    batchRecords: 100,
+  })
+  expect(flow).toMatchObject({ input: 3, scored: 3, labels: 2, balanced: true })
+  const lines = readFileSync(join(directory, 'out', 'outcomes.ndjson'), 'utf8')
+    .trimEnd()
+    .split('\n')
+  const outcomes = lines.map((line) => JSON.parse(line))
+  expect(outcomes.map(({ paymentId, fraud, source }) => [paymentId, fraud, source])).toEqual([
+    ['a1', true, 'chargeback'],
+    ['a2', false, 'analyst'],
+  ])
+  expect(outcomes[0].labelTime - outcomes[0].eventTime).toBe(9_000)
+})
