@@ -39,7 +39,10 @@ export const FEEDBACK = -1
 
 /** Kinds made by the run loop. */
 export const WATERMARK = '$watermark'
-/** How far a task with a backlog has read its sources (the entry's event time); Infinity: it has none any more. */
+/**
+ * How far a task with a backlog has read its sources (the entry's event time); Infinity: it has none any more. The key is
+ * the number of backlogs so far.
+ */
 export const PROGRESS = '$progress'
 export const TIMER = '$timer'
 

@@ -1,66 +1,141 @@
 import { type Entry, FEEDBACK, PROGRESS } from '../processors/step.ts'
+import { isIntakeChannel, stageOfChannel } from './watermark.ts'
+
+const NEVER_MS = Number.NEGATIVE_INFINITY
+const NO_BACKLOG_MS = Number.POSITIVE_INFINITY
+
+/** What an upstream task has told about its progress. */
+export interface ToldProgress {
+  /** Everything that it will still send is later, event time in ms; Infinity: it has no backlog. */
+  readonly progressMs: number
+  /** How many backlogs it has heard of so far, its own included. */
+  readonly backlogs: number
+}
+
+export const NOTHING_TOLD: ToldProgress = { progressMs: NO_BACKLOG_MS, backlogs: 0 }
+
+/** An entry that waits, and its place in the order of event time. */
+interface Waiting {
+  readonly entry: Entry
+  readonly orderMs: number
+}
+
+export interface SavedMerge {
+  readonly told: readonly (readonly [channel: number, progressMs: string, backlogs: number])[]
+  readonly latestMs: readonly (readonly [channel: number, latestMs: number])[]
+  readonly waitingMs: readonly number[]
+}
 
 /**
  * Puts what several upstream tasks send to a stage into the order of event time while one of them works off a backlog, so
  * that features which meet here are what they would have been without it (all engines that take records as they come get
  * them wrong after an outage).
  *
- * A task with a backlog announces after each commit how far its sources have been read. What lies beyond the least such
- * progress waits; when it has been reached, everything up to there follows by event time, then channel, then place in the
- * topic. A task without a backlog announces that once, and nobody waits for it. So the order is a function of the topic
- * alone, and without backlogs it is the topic's own.
+ * A task with a backlog says so before the first entry of it, and after each commit how far its sources have been read.
+ * What lies beyond the least such progress waits; when it has been reached, everything up to there follows by event time,
+ * then channel, then place in the topic. Entries of one channel keep their order: one that is late is ordered by the
+ * latest before it. So the order is a function of the topic alone, and without backlogs it is the topic's own.
+ *
+ * Whoever reads the sources speaks for himself: one that says nothing has no backlog. A stage hands on what its upstream
+ * tasks tell it, so all tasks of one stage tell of the same backlogs; one that has not told of the newest yet is waited for.
  */
 export class ChannelMerge {
-  /** Per channel with a backlog, how far it has come; event time in ms. */
-  readonly #progressMs = new Map<number, number>()
-  #leastMs = Number.POSITIVE_INFINITY
-  #pending: Entry[] = []
+  readonly #channels: readonly number[]
+  readonly #told = new Map<number, ToldProgress>()
+  /** Per channel, the latest event time that it has sent in this backlog. */
+  readonly #latestMs = new Map<number, number>()
+  #leastMs = NO_BACKLOG_MS
+  #backlogs = 0
+  #waiting: Waiting[] = []
 
-  /** Up to where everything has been folded; Infinity: there is no backlog. */
-  get progressMs(): number {
-    return this.#leastMs
+  /** @param channels of all upstream tasks. */
+  constructor(channels: readonly number[]) {
+    this.#channels = channels
   }
 
-  /** Up to where `channel` has come; Infinity: it has no backlog. */
-  progressOf(channel: number): number {
-    return this.#progressMs.get(channel) ?? Number.POSITIVE_INFINITY
+  /** What this stage has to tell the next. */
+  get progress(): ToldProgress {
+    return { progressMs: this.#leastMs, backlogs: this.#backlogs }
+  }
+
+  /** What `channel` told last. */
+  progressOf(channel: number): ToldProgress {
+    return this.#told.get(channel) ?? NOTHING_TOLD
   }
 
   get pending(): readonly Entry[] {
-    return this.#pending
+    return this.#waiting.map(({ entry }) => entry)
   }
 
   /** Takes in the next entries of the topic; returns what can be folded now, in its order. */
   take(entries: readonly Entry[]): readonly Entry[] {
-    if (this.#leastMs === Number.POSITIVE_INFINITY && !entries.some(({ kind }) => kind === PROGRESS)) return entries
+    if (this.#leastMs === NO_BACKLOG_MS && !entries.some(({ kind }) => kind === PROGRESS)) return entries
     const ready: Entry[] = []
     for (const entry of entries) {
       if (entry.kind === PROGRESS) this.#advance(entry, ready)
-      else if (entry.channel === FEEDBACK || entry.eventTimeMs <= this.#leastMs) ready.push(entry)
-      else this.#pending.push(entry)
+      else if (entry.channel === FEEDBACK || this.#leastMs === NO_BACKLOG_MS) ready.push(entry)
+      else this.#order(entry, ready)
     }
     return ready
   }
 
-  snapshot(): readonly (readonly [channel: number, progressMs: number])[] {
-    return [...this.#progressMs]
+  snapshot(): SavedMerge {
+    return {
+      // JSON knows no infinity.
+      told: [...this.#told].map(([channel, { progressMs, backlogs }]) => [channel, String(progressMs), backlogs]),
+      latestMs: [...this.#latestMs],
+      waitingMs: this.#waiting.map(({ orderMs }) => orderMs),
+    }
   }
 
-  restore(progress: ReturnType<ChannelMerge['snapshot']>, pending: readonly Entry[]): void {
-    for (const [channel, progressMs] of progress) this.#progressMs.set(channel, progressMs)
-    this.#leastMs = Math.min(...this.#progressMs.values())
-    this.#pending = [...pending]
+  restore({ told, latestMs, waitingMs }: SavedMerge, pending: readonly Entry[]): void {
+    for (const [channel, progressMs, backlogs] of told)
+      this.#told.set(channel, { progressMs: Number(progressMs), backlogs })
+    for (const [channel, ms] of latestMs) this.#latestMs.set(channel, ms)
+    this.#waiting = pending.map((entry, i) => ({ entry, orderMs: waitingMs[i]! }))
+    this.#sumUp()
   }
 
-  #advance({ channel, eventTimeMs }: Entry, ready: Entry[]): void {
-    if (eventTimeMs === Number.POSITIVE_INFINITY) this.#progressMs.delete(channel)
-    else this.#progressMs.set(channel, eventTimeMs)
-    this.#leastMs = Math.min(...this.#progressMs.values())
-    if (this.#pending.length === 0) return
-    const pending = this.#pending.sort((a, b) => a.eventTimeMs - b.eventTimeMs || a.channel - b.channel)
-    const firstLater = pending.findIndex((entry) => entry.eventTimeMs > this.#leastMs)
-    const count = firstLater < 0 ? pending.length : firstLater
-    for (let i = 0; i < count; i++) ready.push(pending[i]!)
-    this.#pending = pending.slice(count)
+  #order(entry: Entry, ready: Entry[]): void {
+    const { channel, eventTimeMs } = entry
+    const orderMs = Math.max(this.#latestMs.get(channel) ?? NEVER_MS, eventTimeMs)
+    this.#latestMs.set(channel, orderMs)
+    if (orderMs <= this.#leastMs) ready.push(entry)
+    else this.#waiting.push({ entry, orderMs })
   }
+
+  #advance(entry: Entry, ready: Entry[]): void {
+    this.#told.set(entry.channel, toldBy(entry))
+    this.#sumUp()
+    if (this.#leastMs === NO_BACKLOG_MS) this.#latestMs.clear()
+    if (this.#waiting.length === 0) return
+    const waiting = this.#waiting.sort((a, b) => a.orderMs - b.orderMs || a.entry.channel - b.entry.channel)
+    const firstLater = waiting.findIndex(({ orderMs }) => orderMs > this.#leastMs)
+    const count = firstLater < 0 ? waiting.length : firstLater
+    for (let i = 0; i < count; i++) ready.push(waiting[i]!.entry)
+    this.#waiting = waiting.slice(count)
+  }
+
+  #sumUp(): void {
+    let leastMs = NO_BACKLOG_MS
+    let own = 0
+    /** Backlogs that the tasks of each upstream stage have heard of. */
+    const heard = new Map<number, number>()
+    for (const [channel, { progressMs, backlogs }] of this.#told) {
+      leastMs = Math.min(leastMs, progressMs)
+      if (isIntakeChannel(channel)) own += backlogs
+      else heard.set(stageOfChannel(channel), Math.max(heard.get(stageOfChannel(channel)) ?? 0, backlogs))
+    }
+    for (const channel of this.#channels) {
+      if (isIntakeChannel(channel)) continue
+      if (this.progressOf(channel).backlogs < (heard.get(stageOfChannel(channel)) ?? 0)) leastMs = NEVER_MS
+    }
+    this.#leastMs = leastMs
+    this.#backlogs = own + [...heard.values()].reduce((sum, backlogs) => sum + backlogs, 0)
+  }
+}
+
+/** What a PROGRESS entry says. */
+export function toldBy({ eventTimeMs, key }: Entry): ToldProgress {
+  return { progressMs: eventTimeMs, backlogs: Number(key) }
 }

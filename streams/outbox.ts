@@ -1,4 +1,5 @@
 import { type Emit, type Entry, FEEDBACK, type Origin, PROGRESS, WATERMARK } from '../processors/step.ts'
+import { NOTHING_TOLD, type ToldProgress } from './channel-merge.ts'
 import type { Appends, NewRecord } from './event-log/event-log.ts'
 import { EventValue, outputRecord } from './event-value.ts'
 import { Block } from './packing.ts'
@@ -16,7 +17,7 @@ interface Edge {
   /** Per partition, the watermark that it last got from this task; null on stages that are no `next`. */
   readonly announcedMs: number[] | null
   /** Per partition, the progress that it was told last. */
-  readonly progressMs: number[]
+  readonly told: ToldProgress[]
 }
 
 /** The dead letters, late records and duplicates of a task, and what it took in and gave out. */
@@ -39,6 +40,7 @@ export class Outbox implements Emit {
   origin: Origin | null = null
   /** How far the sources have been read, all of it in what was and will be taken from here; Infinity: no backlog. */
   progressMs = Number.POSITIVE_INFINITY
+  #backlogs = 0
   counts: Counts
   readonly #channel: number
   readonly #topology: Topology
@@ -72,7 +74,7 @@ export class Outbox implements Emit {
       const edge: Edge = {
         stage,
         boxes: Array.from({ length: partitions }, () => []),
-        progressMs: Array.from({ length: partitions }, () => Number.POSITIVE_INFINITY),
+        told: Array.from({ length: partitions }, () => NOTHING_TOLD),
         announcedMs: next ? Array.from({ length: partitions }, () => Number.NEGATIVE_INFINITY) : null,
       }
       this.#edges.set(stage.name, edge)
@@ -178,15 +180,33 @@ export class Outbox implements Emit {
     }
   }
 
+  /** Backlogs of which all next stages have been told. */
+  get backlogs(): number {
+    return this.#backlogs
+  }
+
+  /** There is another backlog: says so before anything that comes of it. */
+  hearOfBacklogs(backlogs: number): void {
+    if (backlogs <= this.#backlogs) return
+    this.#backlogs = backlogs
+    for (const { boxes, told } of this.#forward) {
+      boxes.forEach((box, p) => {
+        told[p] = { progressMs: Number.NEGATIVE_INFINITY, backlogs }
+        box.push(this.#progressEntry(told[p]!))
+      })
+    }
+  }
+
   /** Whether partitions have to be told of another progress, though there may be nothing else for them. */
   get hasProgress(): boolean {
-    return this.#forward.some((edge) => edge.progressMs.some((told) => told !== this.progressMs))
+    return this.#forward.some(({ told }) => told.some(({ progressMs }) => progressMs !== this.progressMs))
   }
 
   /** What all were told before a restart. */
-  restoreProgress(progressMs: number): void {
-    this.progressMs = progressMs
-    for (const edge of this.#forward) edge.progressMs.fill(progressMs)
+  restoreProgress(progress: ToldProgress): void {
+    this.progressMs = progress.progressMs
+    this.#backlogs = progress.backlogs
+    for (const { told } of this.#forward) told.fill(progress)
   }
 
   /** Everything collected, as appends; the outbox is empty afterwards. */
@@ -212,14 +232,19 @@ export class Outbox implements Emit {
   }
 
   #tellProgress(): void {
-    const { progressMs } = this
-    for (const { boxes, progressMs: told } of this.#forward) {
+    const progress = { progressMs: this.progressMs, backlogs: this.#backlogs }
+    for (const { boxes, told } of this.#forward) {
       for (let p = 0; p < boxes.length; p++) {
-        if (told[p] === progressMs) continue
-        told[p] = progressMs
-        boxes[p]!.push(controlEntry(PROGRESS, progressMs, Number.NEGATIVE_INFINITY, this.#channel))
+        if (told[p]!.progressMs === progress.progressMs) continue
+        told[p] = progress
+        boxes[p]!.push(this.#progressEntry(progress))
       }
     }
+  }
+
+  #progressEntry({ progressMs, backlogs }: ToldProgress): Entry {
+    const entry = controlEntry(PROGRESS, progressMs, Number.NEGATIVE_INFINITY, this.#channel)
+    return { ...entry, key: String(backlogs) }
   }
 
   #blocks(box: readonly Entry[], timestampMs: number): NewRecord[] {

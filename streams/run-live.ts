@@ -150,7 +150,7 @@ function createTicker(topology: Topology, tasks: readonly Task[], clock: () => n
 /** Once through the stages in the order in which records flow. Returns how much was folded. */
 async function pass(plan: LivePlan, roster: Roster): Promise<number> {
   const { tasks } = roster
-  const throughMs = await alignedMs(tasks)
+  const throughMs = await alignedMs(plan.topology, tasks)
   if (plan.commitPer === 'round') {
     const rounds = await Promise.allSettled(tasks.map((task) => task.round(throughMs)))
     rounds.forEach((round, i) => {
@@ -176,8 +176,8 @@ async function pass(plan: LivePlan, roster: Roster): Promise<number> {
  * Keeps source partitions together in event time: none goes on to what is later than the end of the batch of the one that
  * comes least far. So after an outage, features that meet in a later stage are what they would have been without it.
  */
-async function alignedMs(tasks: readonly Task[]): Promise<number> {
-  if (tasks.length < 2) return Number.POSITIVE_INFINITY
+async function alignedMs({ partitions }: Topology, tasks: readonly Task[]): Promise<number> {
+  if (partitions < 2) return Number.POSITIVE_INFINITY
   return Math.min(...(await Promise.all(tasks.map((task) => task.reachMs()))))
 }
 

@@ -203,8 +203,12 @@ export class Task {
   async #fold(stage: RunningStage | undefined, throughMs: number): Promise<number> {
     const { batchRecords, clock } = this.#options
     if (stage !== undefined) return stage.fold(this.#log, batchRecords, clock(), null)
-    const folded = await this.#intake.fold(batchRecords, this.#intakeOutbox, null, throughMs)
-    this.#intakeOutbox.progressMs = this.#intake.hasBacklog(batchRecords) ? throughMs : Number.POSITIVE_INFINITY
+    const outbox = this.#intakeOutbox
+    const isInBacklog = outbox.progressMs !== Number.POSITIVE_INFINITY
+    if (throughMs !== Number.POSITIVE_INFINITY && !isInBacklog && this.#intake.hasBacklog(batchRecords))
+      outbox.hearOfBacklogs(outbox.backlogs + 1)
+    const folded = await this.#intake.fold(batchRecords, outbox, null, throughMs)
+    outbox.progressMs = this.#intake.hasBacklog(batchRecords) ? throughMs : Number.POSITIVE_INFINITY
     return folded
   }
 
@@ -262,8 +266,7 @@ export class Task {
     const channel = channelOf(0, this.number)
     const announcedMs = first.watermarks.announcedMs(channel)
     if (announcedMs > this.#intake.watermarkMs) this.#intake.watermarkMs = announcedMs
-    if (this.#topology.partitions > 1)
-      this.#intakeOutbox.restoreProgress(await first.toldProgressMs(this.#log, channel))
+    if (this.#topology.partitions > 1) this.#intakeOutbox.restoreProgress(await first.toldProgress(this.#log, channel))
   }
 
   /** Whoever ran this task before may have left records unread anywhere. */

@@ -1,5 +1,5 @@
 import { type Entry, FEEDBACK, PROGRESS, type Step, TIMER } from '../processors/step.ts'
-import { ChannelMerge } from './channel-merge.ts'
+import { ChannelMerge, type SavedMerge, type ToldProgress, toldBy } from './channel-merge.ts'
 import type { EventLog } from './event-log/event-log.ts'
 import { fetchOwn } from './fetch-own.ts'
 import { KeyedState } from './keyed-state.ts'
@@ -22,7 +22,7 @@ const PENDING_PAGE = 'block'
 export interface SavedStage {
   readonly watermarksMs: readonly (number | null)[]
   readonly announcedMs: ReturnType<Outbox['announcedMs']>
-  readonly progressMs: ReturnType<ChannelMerge['snapshot']>
+  readonly merge: SavedMerge
 }
 
 /** A stage as one task runs it: its step, with everything that the step leaves to the run loop. */
@@ -39,7 +39,7 @@ export class RunningStage {
   readonly #topology: Topology
   readonly #task: number
   readonly #timers = new Timers()
-  readonly #merge = new ChannelMerge()
+  readonly #merge: ChannelMerge
   readonly #trail: OriginTrail
   readonly #models: ModelHost | null
   /** The key whose state is being folded, for `forget`. */
@@ -60,7 +60,9 @@ export class RunningStage {
     this.stage = stage
     this.step = stage.create(task)
     this.keyed = this.step.table === null ? null : new KeyedState(this.step.table, stage.name, state)
-    this.watermarks = new Watermarks(upstreamChannels(topology, stage.name))
+    const channels = upstreamChannels(topology, stage.name)
+    this.watermarks = new Watermarks(channels)
+    this.#merge = new ChannelMerge(channels)
     this.outbox = outbox(
       (key, atMs) => this.#timers.set(key, atMs),
       () => this.keyed?.forget(this.#key),
@@ -86,26 +88,27 @@ export class RunningStage {
     }
     this.next = until !== null && fetched.next > until ? until : fetched.next
     const batch = this.#merge.take(read)
+    this.outbox.hearOfBacklogs(this.#merge.progress.backlogs)
     const { keyed, step } = this
     if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch))
     if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, this.#models, batch)
     this.#foldBatch(batch, takenMs)
-    this.outbox.progressMs = this.#merge.progressMs
+    this.outbox.progressMs = this.#merge.progress.progressMs
     return Math.max(1, read.length)
   }
 
   /** The progress that `channel` told this stage last, whether it has been read or still lies in the topic. */
-  async toldProgressMs(log: EventLog, channel: number): Promise<number> {
+  async toldProgress(log: EventLog, channel: number): Promise<ToldProgress> {
     const { topic } = this.stage
-    let toldMs = this.#merge.progressOf(channel)
+    let told = this.#merge.progressOf(channel)
     for (let from = this.next; ; ) {
       const limits = { maxRecords: FETCH_BLOCKS, maxBytes: NO_LIMIT }
       const { records, next } = await fetchOwn(log, topic, this.#task, from, limits)
-      if (next === from) return toldMs
+      if (next === from) return told
       from = next
       for (const { value } of records) {
         for (const entry of unpack(value, this.#topology.bodies)) {
-          if (entry.kind === PROGRESS && entry.channel === channel) toldMs = entry.eventTimeMs
+          if (entry.kind === PROGRESS && entry.channel === channel) told = toldBy(entry)
         }
       }
     }
@@ -116,8 +119,8 @@ export class RunningStage {
     this.watermarks.restore(saved.watermarksMs)
     const [pending] = await state.load(`${name}/pending`, [PENDING_PAGE])
     this.#hasStoredPending = pending !== undefined
-    this.#merge.restore(saved.progressMs, pending === undefined ? [] : unpack(pending, this.#topology.bodies))
-    this.outbox.restoreProgress(this.#merge.progressMs)
+    this.#merge.restore(saved.merge, pending === undefined ? [] : unpack(pending, this.#topology.bodies))
+    this.outbox.restoreProgress(this.#merge.progress)
     this.outbox.restoreAnnounced(saved.announcedMs)
     this.#timers.restore(await state.scan(`${name}/timers`))
     this.step.resident?.restore(await state.scan(`${name}/resident`))
@@ -151,7 +154,7 @@ export class RunningStage {
     return {
       watermarksMs: this.watermarks.snapshot(),
       announcedMs: this.outbox.announcedMs(),
-      progressMs: this.#merge.snapshot(),
+      merge: this.#merge.snapshot(),
     }
   }
 

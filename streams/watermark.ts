@@ -47,6 +47,16 @@ export function channelOf(stageIndex: number, task: number): number {
   return stageIndex * 65_536 + task
 }
 
+/** Whether the channel is of a task's intake, which reads the sources. */
+export function isIntakeChannel(channel: number): boolean {
+  return channel < 65_536
+}
+
+/** The inverse of `channelOf`, as far as the stage goes: its index, 0 for the intake. */
+export function stageOfChannel(channel: number): number {
+  return Math.floor(channel / 65_536)
+}
+
 /** The channels of all tasks that send to a stage with a watermark. */
 export function upstreamChannels(topology: Topology, name: string): number[] {
   const channels: number[] = []

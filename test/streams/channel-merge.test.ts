@@ -10,7 +10,7 @@ function event(channel: number, eventTimeMs: number): Entry {
 }
 
 function progress(channel: number, eventTimeMs: number): Entry {
-  return { ...event(channel, eventTimeMs), kind: PROGRESS, key: '', body: null }
+  return { ...event(channel, eventTimeMs), kind: PROGRESS, key: '1', body: null }
 }
 
 const shown = (entries: readonly Entry[]): string[] => entries.map((e) => `${e.channel}@${e.eventTimeMs}`)
@@ -18,21 +18,35 @@ const shown = (entries: readonly Entry[]): string[] => entries.map((e) => `${e.c
 describe('ChannelMerge', () => {
   it('leaves the order of the topic alone where no task has a backlog', () => {
     const entries = [event(1, 30), event(0, 10), event(FEEDBACK, 5), event(1, 20)]
-    expect(new ChannelMerge().take(entries)).toBe(entries)
+    expect(new ChannelMerge([0, 1, 2]).take(entries)).toBe(entries)
   })
 
-  it('holds back what lies beyond the least progress, and gives it in the order of event time', () => {
-    const merge = new ChannelMerge()
+  it('holds back what lies beyond the least progress, and gives it in the order of event time, each channel in its own', () => {
+    const merge = new ChannelMerge([0, 1, 2])
     merge.take([progress(0, 0), progress(1, 0)])
     expect(shown(merge.take([event(0, 10), event(0, 30), progress(0, 30)]))).toEqual([])
-    expect(shown(merge.take([event(1, 20), event(1, 10), progress(1, 25)]))).toEqual(['0@10', '1@10', '1@20'])
-    expect(merge.progressMs).toBe(25)
+    expect(shown(merge.take([event(1, 20), event(1, 10), progress(1, 25)]))).toEqual(['0@10', '1@20', '1@10'])
+    expect(merge.progress.progressMs).toBe(25)
     expect(shown(merge.take([progress(1, NONE)]))).toEqual(['0@30'])
-    expect(merge.progressMs).toBe(30)
+    expect(merge.progress.progressMs).toBe(30)
+  })
+
+  it('waits for every task of an upstream stage once one of them has told of a backlog', () => {
+    const [first, second] = [65_536, 65_537]
+    const merge = new ChannelMerge([first, second])
+    expect(
+      shown(merge.take([progress(first, Number.NEGATIVE_INFINITY), event(first, 20), progress(first, 20)])),
+    ).toEqual([])
+    expect(shown(merge.take([event(second, 30)]))).toEqual([])
+    expect(shown(merge.take([progress(second, Number.NEGATIVE_INFINITY), event(second, 10)]))).toEqual([])
+    expect(shown(merge.take([progress(second, 25)]))).toEqual(['65536@20'])
+    expect(merge.progress).toEqual({ progressMs: 20, backlogs: 1 })
+    expect(shown(merge.take([progress(first, NONE), progress(second, NONE)]))).toEqual(['65537@30', '65537@10'])
+    expect(merge.progress).toEqual({ progressMs: NONE, backlogs: 1 })
   })
 
   it('lets feedback and what comes late through at once', () => {
-    const merge = new ChannelMerge()
+    const merge = new ChannelMerge([0, 1, 2])
     merge.take([progress(0, 100), progress(1, 100)])
     expect(shown(merge.take([event(FEEDBACK, 500), event(1, 40), event(0, 200)]))).toEqual(['-1@500', '1@40'])
     expect(shown(merge.pending)).toEqual(['0@200'])
@@ -55,13 +69,13 @@ describe('ChannelMerge', () => {
   it('gives every event once, by event time, however the topic is cut and wherever a restart comes', () => {
     fc.assert(
       fc.property(topic, fc.array(fc.nat(60), { maxLength: 8 }), (entries, cuts) => {
-        const whole = shown(new ChannelMerge().take(entries))
-        let merge = new ChannelMerge()
+        const whole = shown(new ChannelMerge([0, 1, 2]).take(entries))
+        let merge = new ChannelMerge([0, 1, 2])
         const parts: string[] = []
         const ends = [...cuts, entries.length].sort((a, b) => a - b)
         ends.forEach((end, i) => {
           parts.push(...shown(merge.take(entries.slice(ends[i - 1] ?? 0, end))))
-          const again = new ChannelMerge()
+          const again = new ChannelMerge([0, 1, 2])
           again.restore(merge.snapshot(), merge.pending)
           merge = again
         })

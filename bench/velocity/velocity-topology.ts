@@ -1,0 +1,117 @@
+import { ByteReader, ByteWriter } from '../../processors/byte-buffer.ts'
+import type { BodyCodec } from '../../processors/step.ts'
+import { reject } from '../../schemas/rejection.ts'
+import type { EventCodec } from '../../streams/codec/event-codec.ts'
+import type { InputCodec } from '../../streams/codec/input-codec.ts'
+import type { TopicSpec } from '../../streams/event-log/event-log.ts'
+import type { Stage, Topology } from '../../streams/topology.ts'
+import { type Hop, type Payment, readPayment, type Score, writeScore } from './velocity-events.ts'
+import { createCustomerStep, createTerminalStep } from './velocity-steps.ts'
+
+export const PARTITIONS = 4
+const MAX_RECORD_BYTES = 1_000_000
+
+/** The bench's schemas have ids of their own, so its codecs are its own, too. */
+const inputCodec = {
+  schema: { name: 'Payment' },
+  encode: () => {
+    throw new Error('nothing is late here, so no payment is written')
+  },
+  decode(bytes: Uint8Array | null) {
+    return bytes === null || bytes.length < 20 ? reject('EMPTY_VALUE', 'no payment') : readPayment(bytes)
+  },
+  prepare: () => undefined,
+} as unknown as InputCodec<object>
+
+const outputCodec = {
+  schema: { name: 'Score' },
+  encode: (score: object) => writeScore(score as Score),
+  prepare: () => undefined,
+} as unknown as EventCodec<object>
+
+const paymentBody: BodyCodec = {
+  encode(body) {
+    const { paymentId, eventTimeMs, customerId, terminalId, deviceId, amount, declined } = body as Payment
+    const writer = new ByteWriter(128)
+    writer.text(paymentId)
+    writer.float64(eventTimeMs)
+    writer.text(customerId)
+    writer.text(terminalId)
+    writer.text(deviceId)
+    writer.float64(amount)
+    writer.byte(declined ? 1 : 0)
+    return writer.take()
+  },
+  decode(bytes): Payment {
+    const reader = new ByteReader(bytes)
+    return {
+      paymentId: reader.text(),
+      eventTimeMs: reader.float64(),
+      customerId: reader.text(),
+      terminalId: reader.text(),
+      deviceId: reader.text(),
+      amount: reader.float64(),
+      declined: reader.byte() === 1,
+    }
+  },
+}
+
+const hopBody: BodyCodec = {
+  encode(body) {
+    const { paymentId, amount } = body as Hop
+    const writer = new ByteWriter(64)
+    writer.text(paymentId)
+    writer.float64(amount)
+    return writer.take()
+  },
+  decode(bytes): Hop {
+    const reader = new ByteReader(bytes)
+    return { paymentId: reader.text(), amount: reader.float64() }
+  },
+}
+
+/** Payments → customer's features → terminal's features and score, on topics that exist; its own start with `name`. */
+export function velocityTopology(name: string, inTopic: string, outTopic: string): Topology {
+  const stage = (short: string, next: readonly string[], create: () => unknown): Stage => ({
+    name: short,
+    topic: `${name}-stage-${short}`,
+    tasks: 'every',
+    next,
+    create: create as Stage['create'],
+  })
+  const stages = [stage('customer', ['terminal'], createCustomerStep), stage('terminal', [], createTerminalStep)]
+  const spec = (topic: string): TopicSpec => ({
+    name: topic,
+    partitions: PARTITIONS,
+    cleanup: 'delete',
+    retentionMs: null,
+    maxRecordBytes: MAX_RECORD_BYTES,
+  })
+  const side = { dlqTopic: `${name}-dlq`, lateTopic: `${name}-late` }
+  return {
+    scenario: name,
+    partitions: PARTITIONS,
+    sources: [
+      {
+        kind: 'payment',
+        short: 'payments',
+        topic: inTopic,
+        ...side,
+        codec: inputCodec,
+        eventTimeMs: (event) => (event as Payment).eventTimeMs,
+        watermark: 'advances',
+        route: (event, tMs, emit) => emit.to('customer', 'payment', (event as Payment).customerId, tMs, event, null),
+      },
+    ],
+    intakeNext: ['customer'],
+    stages,
+    outputs: [{ short: 'scores', topic: outTopic, codec: outputCodec, type: 'bench.Score' }],
+    bodies: new Map([
+      ['payment', paymentBody],
+      ['hop', hopBody],
+    ]),
+    topics: [...stages.map(({ topic }) => spec(topic)), spec(side.dlqTopic), spec(side.lateTopic)],
+    maxFutureMs: Number.MAX_SAFE_INTEGER,
+    announceEveryMs: 60_000,
+  }
+}
