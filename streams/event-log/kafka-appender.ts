@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka, Producer } from 'kafkajs'
+import { RheoError } from '../../schemas/errors.ts'
+import { isFencing, isTransient } from './kafka-errors.ts'
 import { idempotentProducer, TransactionalProducer } from './kafka-producer.ts'
 import { type Sends, topicMessages } from './kafka-sends.ts'
 
 /** A producer that dies in mid-transaction holds readers of its partitions up for so long. */
 const TRANSACTION_TIMEOUT_MS = 10_000
+const PATIENCE_MS = 20_000
+const PAUSE_MS = 100
 
 /**
  * Appends outside any task. One batch of one partition is atomic by itself, and readable at once; anything larger goes
@@ -12,6 +17,7 @@ const TRANSACTION_TIMEOUT_MS = 10_000
  */
 export class KafkaAppender {
   readonly #kafka: Kafka
+  readonly #transactionalId = `rheo-append-${randomUUID()}`
   #idempotent: Promise<Producer> | null = null
   #transactional: Promise<TransactionalProducer> | null = null
   /** The end of the last append under way: a producer does one after the other. */
@@ -35,8 +41,9 @@ export class KafkaAppender {
         await (how === 'commit' ? producer.commit() : producer.abort())
       } catch (error) {
         await this.#forgetTransactional()
-        throw error
+        throw how === 'commit' ? mayHaveHappened(error) : error
       }
+      if (how === 'abort') await this.#forgetTransactional()
     })
   }
 
@@ -67,29 +74,43 @@ export class KafkaAppender {
     }
   }
 
+  /** What was sent but not committed is sent again, by a new producer: until the commit nothing of it has happened. */
   async #inTransaction(sends: Sends, joined: boolean): Promise<void> {
-    this.#transactional ??= TransactionalProducer.open(
-      this.#kafka,
-      `rheo-append-${randomUUID()}`,
-      TRANSACTION_TIMEOUT_MS,
-    )
-    try {
-      const producer = await this.#transactional
-      await producer.send(sends, null)
-      if (!joined) await producer.commit()
-    } catch (error) {
-      await this.#forgetTransactional()
-      throw error
+    for (const untilMs = performance.now() + PATIENCE_MS; ; ) {
+      const hadSent = (await this.#transactional)?.isOpen === true
+      let step: 'send' | 'commit' = 'send'
+      try {
+        this.#transactional ??= TransactionalProducer.open(this.#kafka, this.#transactionalId, TRANSACTION_TIMEOUT_MS)
+        const producer = await this.#transactional
+        await producer.send(sends, null, [])
+        step = 'commit'
+        if (!joined) await producer.commit()
+        return
+      } catch (error) {
+        await this.#forgetTransactional()
+        // Nobody else has the id: the brokers have ended the transaction because it took too long.
+        const expired = isFencing(error)
+        if (step === 'commit' && !expired) throw mayHaveHappened(error)
+        if (hadSent || !(expired || isTransient(error)) || performance.now() > untilMs) throw error
+        await sleep(PAUSE_MS)
+      }
     }
   }
 
-  /** The brokers drop what it left open after its time, at the latest. */
+  /** Its successor has the same id, so the brokers abort what it leaves open. */
   async #forgetTransactional(): Promise<void> {
     const broken = this.#transactional
     this.#transactional = null
     const producer = await broken?.catch(() => null)
-    // An abort that fails, too, changes nothing: the brokers abort it after its time.
-    if (producer?.isOpen === true) await producer.abort().catch(() => undefined)
     await producer?.close()
   }
+}
+
+function mayHaveHappened(cause: unknown): unknown {
+  if (!isTransient(cause)) return cause
+  return new RheoError('LOG_UNAVAILABLE', 'Whether records were appended is not known: the answer was lost.', {
+    retryable: true,
+    cause,
+    hint: 'Appended again they may be there twice; duplicates of events are told by their ids.',
+  })
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
+import { mendReadCommitted } from './kafka-aborted.ts'
 import { registerCodecs } from './kafka-codecs.ts'
 
 /** How to reach a Kafka cluster, and as whom. */
@@ -53,6 +54,7 @@ export function kafkaClient(connection: KafkaConnection): Kafka {
     throw invalid('SASL needs a user name and a password', 'Set both, or switch SASL off.')
   }
   registerCodecs()
+  mendReadCommitted()
   process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1'
   return new Kafka({
     brokers: [...brokers],

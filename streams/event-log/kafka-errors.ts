@@ -27,7 +27,7 @@ export function kafkaError(error: unknown, what: string): unknown {
     new RheoError(code, `${what}: ${text}`, { cause: error, hint, retryable })
   const auth = authFailure(error)
   if (auth !== undefined) return of('AUTH_FAILED', auth)
-  if (type !== undefined && FENCING_TYPES.has(type)) {
+  if (isFencing(error)) {
     return of('FENCED', 'Another process took the task over, or the transaction timed out; nothing of it was changed.')
   }
   if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') {
@@ -41,6 +41,11 @@ export function kafkaError(error: unknown, what: string): unknown {
     return of('LOG_UNAVAILABLE', 'Start Kafka, or check the address of its brokers; the work can be retried.', true)
   }
   return error
+}
+
+/** Another producer has the same transactional id, or the brokers ended a transaction that took too long. */
+export function isFencing(error: unknown): boolean {
+  return FENCING_TYPES.has(kafkaTypeOf(error) ?? '')
 }
 
 const TRANSIENT_NAMES = new Set([

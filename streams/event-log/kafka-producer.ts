@@ -4,16 +4,18 @@ import type { Position } from './event-log.ts'
 import { isTransient } from './kafka-errors.ts'
 import { type Sends, topicMessages } from './kafka-sends.ts'
 
-/**
- * The first request after a commit may come before the broker has finished it (CONCURRENT_TRANSACTIONS): it is ready
- * some milliseconds later, where kafkajs would wait 300. About 14 s in all: as long as a broker takes to be replaced.
- */
+/** About 14 s in all: as long as a broker takes to be replaced. */
 const RETRY: RetryOptions = { initialRetryTime: 5, maxRetryTime: 500, retries: 34 }
 const PATIENCE_MS = 14_000
 const FIRST_PAUSE_MS = 3
 const LONGEST_PAUSE_MS = 100
+/** Where a transaction has no positions to commit. */
+const NO_GROUP = 'rheo-append'
 
-/** An idempotent producer: what it sends is there once, however often it had to be repeated. */
+/**
+ * An idempotent producer, for sends to one partition: what it sends is there once, however often kafkajs repeats it.
+ * Not for several partitions at once: see `TransactionalProducer`.
+ */
 export async function idempotentProducer(kafka: Kafka): Promise<Producer> {
   const producer = kafka.producer({
     idempotent: true,
@@ -28,6 +30,10 @@ export async function idempotentProducer(kafka: Kafka): Promise<Producer> {
 /**
  * One producer of a transactional id, and its transactions one after the other. `open` fences every earlier producer of
  * the id (InitProducerId), and ends what they left open; later ones fence this one.
+ *
+ * After a failed send it must be closed, and another opened. kafkajs repeats a send broker by broker: where a partition
+ * has moved in between, it is sent twice or not at all. So it may repeat nothing here. And it counts a batch whose answer
+ * was lost as not written, so that the broker would take the next one for a repetition, and drop it.
  */
 export class TransactionalProducer {
   readonly #producer: Producer
@@ -41,7 +47,7 @@ export class TransactionalProducer {
       transactionTimeout: timeoutMs,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
-      retry: RETRY,
+      retry: { retries: 0 },
     })
     try {
       await producer.connect()
@@ -64,16 +70,14 @@ export class TransactionalProducer {
   }
 
   /** Sends records and a group's positions within the transaction; also with none, so that a fenced producer hears of it. */
-  async send(
-    sends: Sends,
-    offsets: { readonly group: string; readonly positions: readonly Position[] } | null,
-  ): Promise<void> {
+  async send(sends: Sends, group: string | null, positions: readonly Position[]): Promise<void> {
     this.#begun = true
-    const results = await Promise.allSettled([
-      this.#sendRecords(sends),
-      offsets === null ? undefined : this.#sendPositions(offsets.group, offsets.positions),
-    ])
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+    // Positions first: the broker may still be busy with the last commit, and this can be repeated until it is not.
+    await this.#sendPositions(group ?? NO_GROUP, positions)
+    sends.begin()
+    for (const call of sends.calls) {
+      sends.sent(call, await this.#transaction.sendBatch({ acks: -1, topicMessages: topicMessages(call) }))
+    }
   }
 
   async commit(): Promise<void> {
@@ -95,12 +99,6 @@ export class TransactionalProducer {
     this.#transaction = await this.#producer.transaction()
   }
 
-  async #sendRecords(sends: Sends): Promise<void> {
-    for (const call of sends.calls) {
-      sends.sent(call, await this.#transaction.sendBatch({ acks: -1, topicMessages: topicMessages(call) }))
-    }
-  }
-
   async #sendPositions(group: string, positions: readonly Position[]): Promise<void> {
     const topics = new Map<string, { partition: number; offset: string }[]>()
     for (const { topic, partition, next } of positions) {
@@ -118,7 +116,6 @@ export class TransactionalProducer {
       try {
         return await this.#transaction.sendOffsets(offsets)
       } catch (error) {
-        // kafkajs repeats a send of records by itself, but not this.
         if (!isTransient(error) || performance.now() > untilMs) throw error
         await sleep(pauseMs)
       }

@@ -81,6 +81,11 @@ export class Sends {
     return this.calls[0] ?? []
   }
 
+  /** All calls are to be made, for the first time or again. */
+  begin(): void {
+    this.#bases.clear()
+  }
+
   /** Takes in what the broker said to a call. */
   sent(call: Send, batches: readonly SentBatch[]): void {
     for (const { topicName, partition, baseOffset } of batches) {
@@ -175,7 +180,10 @@ class Cutter {
 /** The head of a record batch. */
 const RECORD_BATCH_BYTES = 61
 
+/** kafkajs takes strings and Buffers. */
 function headersOf(headers: NonNullable<NewRecord['headers']>): IHeaders {
+  const isTaken = Object.values(headers).every((value) => typeof value === 'string' || Buffer.isBuffer(value))
+  if (isTaken) return headers as IHeaders
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : asBuffer(value)]),
   )

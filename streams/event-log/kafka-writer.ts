@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
 import type { Position, TaskWriter, Transaction } from './event-log.ts'
@@ -20,6 +21,10 @@ export interface WriterLog {
   done(sends: readonly Sends[], group: string, positions: readonly Position[]): void
 }
 
+/** A commit is done again for so long; a broker that dies is replaced sooner. */
+const PATIENCE_MS = 20_000
+const PAUSE_MS = 100
+
 /**
  * The right to commit for one task: one transactional producer whose id is the group's and the task's name. Records and
  * positions go out in one Kafka transaction.
@@ -32,8 +37,8 @@ export class KafkaWriter implements TaskWriter {
   readonly #group: string
   readonly #task: string
   #producer: TransactionalProducer
-  /** Positions as this holder knows them to be committed. */
-  readonly #committed = new Map<string, bigint | undefined>()
+  /** Positions as this holder knows them to be committed, by `topic/partition`. */
+  readonly #committed = new Map<string, Omit<Position, 'next'> & { readonly next: bigint | undefined }>()
   /** What the open transaction contains. */
   #sent: Sends[] = []
   #moved: Position[] = []
@@ -41,8 +46,7 @@ export class KafkaWriter implements TaskWriter {
   #ended: unknown = null
 
   static async open(log: WriterLog, group: string, task: string): Promise<KafkaWriter> {
-    const producer = await TransactionalProducer.open(log.kafka, transactionalId(group, task), log.transactionTimeoutMs)
-    return new KafkaWriter(log, group, task, producer)
+    return new KafkaWriter(log, group, task, await openProducer(log, group, task))
   }
 
   private constructor(log: WriterLog, group: string, task: string, producer: TransactionalProducer) {
@@ -52,107 +56,135 @@ export class KafkaWriter implements TaskWriter {
     this.#producer = producer
   }
 
+  /**
+   * Does the transaction again while it is certain that nothing of it happened and that nobody else took the task over,
+   * for some seconds; then it throws LOG_UNAVAILABLE.
+   */
   async commit({ appends, positions }: Transaction): Promise<void> {
     if (this.#ended !== null) throw this.#ended
     const sends = await this.#log.plan(appends)
+    // What is committed now has to be known, to tell after a failure what happened.
+    for (const { topic, partition } of positions) await this.committed(topic, partition)
     const joined = this.#log.joins(this)
-    const hadSent = this.#producer.isOpen
-    try {
-      await this.#producer.send(sends, { group: this.#group, positions })
-    } catch (error) {
-      const failure = this.#failure(error)
-      // A zombie's refused commit leaves the others' as they are.
-      if (joined && (hadSent || this.#ended === null)) this.#log.spoil(failure)
-      if (this.#ended === null) await this.#abort()
-      throw failure
+    for (const untilMs = performance.now() + PATIENCE_MS; ; ) {
+      const hadSent = this.#sent.length > 0
+      try {
+        await this.#producer.send(sends, this.#group, positions)
+        this.#sent.push(sends)
+        this.#moved.push(...positions)
+        if (joined) return
+        await this.end('commit')
+        return
+      } catch (error) {
+        const failure = this.#failure(error)
+        if (joined) {
+          // Earlier commits of the same bracket go with it. A zombie's refused commit leaves the others' as they are.
+          if (hadSent || this.#ended === null) this.#log.spoil(failure)
+        }
+        await this.#drop()
+        if (joined || this.#ended !== null || !isTransient(error) || performance.now() > untilMs) throw failure
+        await sleep(PAUSE_MS)
+      }
     }
-    this.#sent.push(sends)
-    this.#moved.push(...positions)
-    if (!joined) await this.end('commit')
   }
 
-  /** Commits or drops what was sent since the last end. */
+  /** Commits or drops what was sent since the last end. When it throws, nothing of it happened; or, with #ended set, nobody knows. */
   async end(how: 'commit' | 'abort'): Promise<void> {
-    if (!this.#producer.isOpen || this.#ended !== null) return
+    if (this.#ended !== null) return
     if (how === 'abort') {
-      await this.#abort()
+      await this.#drop()
       return
     }
+    if (!this.#producer.isOpen) return
     try {
       await this.#producer.commit()
     } catch (error) {
       await this.#settle(error)
     }
-    this.#finish()
+    for (const { topic, partition, next } of this.#moved) this.#know(topic, partition, next)
+    this.#log.done(this.#sent, this.#group, this.#moved)
+    this.#sent = []
+    this.#moved = []
   }
 
   async committed(topic: string, partition: number): Promise<bigint | undefined> {
     const name = `${topic}/${partition}`
-    if (!this.#committed.has(name)) {
-      this.#committed.set(name, await this.#log.committed(this.#group, topic, partition))
-    }
-    return this.#committed.get(name)
+    if (!this.#committed.has(name))
+      this.#know(topic, partition, await this.#log.committed(this.#group, topic, partition))
+    return this.#committed.get(name)!.next
   }
 
   async close(): Promise<void> {
     await this.#producer.close()
   }
 
-  #finish(): void {
-    for (const { topic, partition, next } of this.#moved) this.#committed.set(`${topic}/${partition}`, next)
-    this.#log.done(this.#sent, this.#group, this.#moved)
-    this.#sent = []
-    this.#moved = []
+  #know(topic: string, partition: number, next: bigint | undefined): void {
+    this.#committed.set(`${topic}/${partition}`, { topic, partition, next })
   }
 
-  async #abort(): Promise<void> {
+  /** Drops what was sent, and takes a new producer: the old one cannot count any more (kafka-producer.ts). */
+  async #drop(): Promise<void> {
     this.#sent = []
     this.#moved = []
+    if (this.#ended !== null || !this.#producer.isOpen) return
     try {
       await this.#producer.abort()
     } catch (error) {
-      // The brokers end it when the task is acquired again, or after the transaction's time. This producer cannot go on.
-      this.#ended ??= this.#failure(error)
+      // Fenced, or away: a new producer of the id will make the brokers abort it.
+      this.#failure(error)
+      if (this.#ended !== null) return
+    }
+    await this.#reopen()
+    for (const { topic, partition, next } of this.#committed.values()) {
+      if ((await this.#ask(topic, partition)) !== next) throw this.#fence()
     }
   }
 
   /**
    * The answer to a commit was lost, so it may have happened or not. A new producer of the same id makes the brokers end
-   * it one way or the other; the committed positions then tell which.
+   * it one way or the other; the committed positions then tell which. Returns when it happened.
    */
   async #settle(error: unknown): Promise<void> {
     const failure = this.#failure(error)
-    const moved = this.#moved.filter(
-      ({ topic, partition, next }) => this.#committed.get(`${topic}/${partition}`) !== next,
-    )
     if (this.#ended !== null) throw failure
-    this.#ended = unknownOutcome(this.#group, this.#task, failure)
-    if (!isTransient(error) || moved.length === 0) throw this.#ended
-    const { topic, partition, next } = moved[0]!
-    const before = this.#committed.get(`${topic}/${partition}`)
-    let now: bigint | undefined
+    const before = (position: Position) => this.#committed.get(`${position.topic}/${position.partition}`)?.next
+    const moved = this.#moved.find((position) => before(position) !== position.next)
+    if (moved === undefined) throw this.#end(error)
+    await this.#reopen()
+    const now = await this.#ask(moved.topic, moved.partition)
+    if (now === moved.next) return
+    if (now !== before(moved)) throw this.#fence()
+    throw failure
+  }
+
+  async #reopen(): Promise<void> {
     try {
       await this.#producer.close()
-      const { kafka, transactionTimeoutMs } = this.#log
-      this.#producer = await TransactionalProducer.open(
-        kafka,
-        transactionalId(this.#group, this.#task),
-        transactionTimeoutMs,
-      )
-      now = await this.#log.committed(this.#group, topic, partition)
-    } catch (cause) {
-      throw unknownOutcome(this.#group, this.#task, cause)
+      this.#producer = await openProducer(this.#log, this.#group, this.#task)
+    } catch (error) {
+      throw this.#end(error)
     }
-    if (now === next) {
-      this.#ended = null
-      return
+  }
+
+  async #ask(topic: string, partition: number): Promise<bigint | undefined> {
+    try {
+      return await this.#log.committed(this.#group, topic, partition)
+    } catch (error) {
+      throw this.#end(error)
     }
-    this.#sent = []
-    this.#moved = []
-    // Neither: another holder was here in between.
-    this.#ended =
-      this.#committed.has(`${topic}/${partition}`) && now === before ? null : fenced(this.#group, this.#task)
-    throw this.#ended ?? failure
+  }
+
+  #fence(): RheoError {
+    const failure = fenced(this.#group, this.#task)
+    this.#ended = failure
+    return failure
+  }
+
+  /** This holder cannot go on: what happened is not known, or the brokers are away. */
+  #end(cause: unknown): RheoError {
+    const failure = acquireAgain(this.#group, this.#task, cause)
+    this.#ended = failure
+    return failure
   }
 
   #failure(error: unknown): unknown {
@@ -162,12 +194,12 @@ export class KafkaWriter implements TaskWriter {
   }
 }
 
-/** Kafka's name of a task: whoever opens a producer with it last is the holder. */
-function transactionalId(group: string, task: string): string {
-  return `${group}-${task}`
+/** Kafka's name of a task is its transactional id: whoever opens a producer with it last is the holder. */
+function openProducer(log: WriterLog, group: string, task: string): Promise<TransactionalProducer> {
+  return TransactionalProducer.open(log.kafka, `${group}-${task}`, log.transactionTimeoutMs)
 }
 
-function unknownOutcome(group: string, task: string, cause: unknown): RheoError {
+function acquireAgain(group: string, task: string, cause: unknown): RheoError {
   return new RheoError('LOG_UNAVAILABLE', `Whether a commit of task ${task} of group ${group} happened is not known.`, {
     retryable: true,
     cause,

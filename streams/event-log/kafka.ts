@@ -4,7 +4,7 @@ import { createChangeSignal } from './change-signal.ts'
 import type { Appends, EventLog, TaskWriter } from './event-log.ts'
 import { KafkaAppender } from './kafka-appender.ts'
 import { type KafkaConnection, kafkaClient } from './kafka-connection.ts'
-import { kafkaError } from './kafka-errors.ts'
+import { isTransient, kafkaError } from './kafka-errors.ts'
 import { type Bounds, KafkaReader } from './kafka-reader.ts'
 import { Sends } from './kafka-sends.ts'
 import { KafkaTogether } from './kafka-together.ts'
@@ -24,6 +24,8 @@ export interface KafkaLogOptions extends TopicOptions {
 /** After a commit its records become readable within some milliseconds; behind another's open transaction, later. */
 const READABLE_WITHIN_MS = 2_000
 const ASK_AGAIN_MS = 3
+const PATIENCE_MS = 15_000
+const PAUSE_MS = 100
 
 /**
  * The event log over Apache Kafka, by kafkajs. What differs from the embedded logs, within the port's contract:
@@ -71,6 +73,18 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
     }
   }
 
+  /** For questions: asked again while brokers are moving, but not where none was ever reached. */
+  const patiently = async <T>(what: string, ask: () => Promise<T>): Promise<T> => {
+    for (const untilMs = performance.now() + PATIENCE_MS; ; ) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (connecting === null || !isTransient(error) || performance.now() > untilMs) throw kafkaError(error, what)
+        await sleep(PAUSE_MS)
+      }
+    }
+  }
+
   const offsets = async (topic: string, partition: number): Promise<Bounds> => {
     const found = (await (await admin()).fetchTopicOffsets(topic)).find((each) => each.partition === partition)
     if (found === undefined) throw missingTopic(topic, partition)
@@ -78,7 +92,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   }
 
   const bounds = (topic: string, partition: number): Promise<Bounds> =>
-    asOurs(`Looking up the offsets of ${topic}/${partition}`, async () => {
+    patiently(`Looking up the offsets of ${topic}/${partition}`, async () => {
       await topics.of(topic, partition)
       const own = ownEnds.get(`${topic}/${partition}`) ?? 0n
       const untilMs = performance.now() + READABLE_WITHIN_MS
@@ -121,7 +135,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   }
 
   const committed = (group: string, topic: string, partition: number): Promise<bigint | undefined> =>
-    asOurs(`Reading the position of ${group} in ${topic}/${partition}`, async () => {
+    patiently(`Reading the position of ${group} in ${topic}/${partition}`, async () => {
       const own = ownPositions.get(JSON.stringify([group, topic, partition]))
       let found = await position(group, topic, partition)
       while (own !== undefined && found !== own.next && performance.now() - own.atMs < READABLE_WITHIN_MS) {
@@ -141,7 +155,10 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
 
   const done = (sends: readonly Sends[]): void => {
     for (const each of sends) {
-      for (const { topic, partition, end } of each.ends()) ownEnds.set(`${topic}/${partition}`, end)
+      for (const { topic, partition, end } of each.ends()) {
+        const name = `${topic}/${partition}`
+        if (end > (ownEnds.get(name) ?? 0n)) ownEnds.set(name, end)
+      }
     }
     if (sends.some(({ partitions }) => partitions.length > 0)) changes.raise()
   }
@@ -156,7 +173,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       await asOurs('Creating topics', () => topics.ensure(specs))
       reader.expect(specs.map(({ name }) => name))
     },
-    topics: () => asOurs('Listing topics', () => topics.all()),
+    topics: () => patiently('Listing topics', () => topics.all()),
     async append(appends) {
       return asOurs('Appending', async () => {
         const sends = await plan(appends)
@@ -186,7 +203,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
     },
     bounds,
     async offsetAt(topic, partition, timestampMs) {
-      return asOurs(`Looking up a time in ${topic}/${partition}`, async () => {
+      return patiently(`Looking up a time in ${topic}/${partition}`, async () => {
         const { end } = await bounds(topic, partition)
         const found = await (await admin()).fetchTopicOffsetsByTimestamp(topic, timestampMs)
         let at = BigInt(found.find((each) => each.partition === partition)?.offset ?? end)

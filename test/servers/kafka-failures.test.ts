@@ -1,5 +1,5 @@
 import net from 'node:net'
-import { Kafka, logLevel } from 'kafkajs'
+import { Kafka, logLevel, type Transaction } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { EventLog, NewRecord } from '../../streams/event-log/event-log.ts'
 import { codeOf, readAll, record, text, topicSpec, values } from '../event-log/harness.ts'
@@ -100,6 +100,43 @@ describe("other producers' transactions", () => {
     expect(await values(log, topic)).toEqual(['a', 'b'])
     const { end } = await log.bounds(topic, 0)
     expect(await log.offsetAt(topic, 0, Date.now() + 60_000)).toBe(end)
+  })
+
+  test('aborted records are not seen where transactions overlap, whichever ends first', async () => {
+    const topic = await newTopic()
+    const producers = [0, 1, 2].map(() => kafka.producer({ transactionalId: uniqueName(), maxInFlightRequests: 1 }))
+    await Promise.all(producers.map((producer) => producer.connect()))
+    const begin = async () => {
+      const transactions = []
+      for (const producer of producers) transactions.push(await producer.transaction())
+      return transactions
+    }
+    const send = (transaction: Transaction, value: string) => transaction.send({ topic, messages: [{ value }] })
+    const [a, b, c] = await begin()
+    await send(a!, 'gone a')
+    await send(b!, 'gone b')
+    await send(c!, 'c')
+    await send(a!, 'gone a')
+    await send(b!, 'gone b')
+    await b!.abort()
+    await a!.abort()
+    await c!.commit()
+    const [d, e, f] = await begin()
+    await send(d!, 'gone d')
+    await send(e!, 'e')
+    await send(f!, 'gone f')
+    await send(f!, 'gone f')
+    await e!.commit()
+    await f!.abort()
+    await d!.abort()
+    await Promise.all(producers.map((producer) => producer.disconnect()))
+    expect(await values(log, topic)).toEqual(['c', 'e'])
+    // From anywhere: a fetch that begins within transactions is told of those that it fell into.
+    const { end } = await log.bounds(topic, 0)
+    for (let from = 0n; from < end; from++) {
+      const seen = (await readAll(log, topic, 0, from)).map(({ value }) => text(value))
+      expect(['c', 'e'].slice(2 - seen.length)).toEqual(seen)
+    }
   })
 
   test('an open one holds back what comes after it, until it ends', async () => {
@@ -253,21 +290,31 @@ describe('a commit whose answer is lost', () => {
     expect(await log.committed(topic, topic, 0)).toBe(3n)
   })
 
-  test('and which did not happen: fails as retryable, left nothing, and may be done again', async () => {
+  test('and which did not happen: is done again, once', async () => {
     const topic = await newTopic()
     const writer = await cutLog.acquire(topic, '0')
-    expect(await writer.committed(topic, 0)).toBeUndefined()
-    const transaction = {
-      appends: [{ topic, partition: 0, records: [record('a')] }],
-      positions: [{ topic, partition: 0, next: 1n }],
-    }
+    const appends = [{ topic, partition: 0, records: [record('a')] }]
     wire.lose = 'request'
-    expect(await codeOf(() => writer.commit(transaction))).toBe('LOG_UNAVAILABLE')
-    expect(await values(log, topic)).toEqual([])
-    expect(await writer.committed(topic, 0)).toBeUndefined()
-    await writer.commit(transaction)
+    await writer.commit({ appends, positions: [{ topic, partition: 0, next: 1n }] })
+    expect(wire.cuts).toBe(2)
     expect(await values(log, topic)).toEqual(['a'])
     expect(await log.committed(topic, topic, 0)).toBe(1n)
+  })
+
+  test('while another takes the task over: is fenced', async () => {
+    const topic = await newTopic()
+    const writer = await cutLog.acquire(topic, '0')
+    const commit = (value: string, next: bigint) => ({
+      appends: [{ topic, partition: 0, records: [record(value)] }],
+      positions: [{ topic, partition: 0, next }],
+    })
+    await writer.commit(commit('a', 1n))
+    const holder = await log.acquire(topic, '0')
+    await holder.commit(commit('b', 2n))
+    wire.lose = 'request'
+    expect(await codeOf(() => writer.commit(commit('zombie', 2n)))).toBe('FENCED')
+    wire.lose = null
+    expect(await values(log, topic)).toEqual(['a', 'b'])
   })
 
   test('and nobody can tell: the writer refuses to go on, and acquiring the task again tells', async () => {
