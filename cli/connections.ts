@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
-import { topics } from '../schemas/topics.ts'
 import type { RegistryOptions } from '../streams/codec/registry.ts'
-import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
+import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { SqliteOptions } from '../streams/event-log/sqlite-file.ts'
 import type { Membership } from '../streams/membership.ts'
 import type { StateStore } from '../streams/state/state-store.ts'
 import type { Topology } from '../streams/topology.ts'
+import { localRegistry, topicsOf } from './catalogue.ts'
 import type { Place } from './place.ts'
 import { kafkaConnectionOf, redisOptionsOf, registryOptionsOf } from './server-options.ts'
 
@@ -59,8 +59,7 @@ export async function openWorkerState(place: Place): Promise<StateStore> {
 
 /** Which id stands for which schema: a registry's, where the catalogue's schemas are registered, or this version's own. */
 export async function openRegistry(place: Place): Promise<SchemaRegistry> {
-  const catalogue = topics.filter(({ scenario }) => scenario === place.scenario)
-  return (await openServedRegistry(place, catalogue)) ?? createLocalRegistry()
+  return (await openServedRegistry(place, topicsOf(place.scenario))) ?? localRegistry(place.scenario)
 }
 
 /** The registry of the settings, with the schemas of these topics registered; null where the settings name none. */

@@ -1,6 +1,6 @@
-import { topics } from '../schemas/topics.ts'
 import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
+import { topicsOf } from './catalogue.ts'
 import { readTopic, valueBytes } from './read-partitions.ts'
 import { type RecordView, viewerOf } from './record-view.ts'
 
@@ -22,21 +22,24 @@ export async function findEvents(
   const wanted = Buffer.from(id)
   const present = await log.topics()
   const found: FoundEvent[] = []
-  for (const { name, short } of topics.filter((topic) => topic.scenario === scenario)) {
+  const topics = topicsOf(scenario)
+  const idField = topics.find(({ short }) => short === 'scores')?.keyField ?? ''
+  for (const { name, short } of topics) {
     const spec = present.get(name)
     if (spec === undefined) continue
     const view = viewerOf(name, scenario, registry)
     for await (const placed of readTopic(log, name, spec.partitions)) {
       const bytes = valueBytes(placed.record)
       if (bytes === null || !asBuffer(bytes).includes(wanted)) continue
-      for (const each of await view(placed)) if (idOf(each.event) === id) found.push({ topic: short, ...each })
+      for (const each of await view(placed))
+        if (fieldOf(each.event, idField) === id) found.push({ topic: short, ...each })
     }
   }
   return found
 }
 
-function idOf(event: unknown): unknown {
-  return typeof event === 'object' && event !== null ? (event as Record<string, unknown>)['paymentId'] : undefined
+function fieldOf(event: unknown, field: string): unknown {
+  return typeof event === 'object' && event !== null ? (event as Record<string, unknown>)[field] : undefined
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

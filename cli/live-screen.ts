@@ -49,10 +49,10 @@ export function tickBlock(tick: LiveTick, width: number): string[] {
   for (const { name, recall, falsePositiveRate } of tick.arms) {
     lines.push(cut(`  ${name.padEnd(30)} ${percent(recall).padStart(10)} ${percent(falsePositiveRate).padStart(8)}`))
   }
-  lines.push('', styled('bold', cut('payment                       score  decision   first reason')))
-  for (const { paymentId, score, decision, reasons } of tick.latest) {
+  lines.push('', styled('bold', cut('scored                        score  decision   first reason')))
+  for (const { id: scored, score, decision, reasons } of tick.latest) {
     const reason = safe(reasons[0]?.textEn ?? '')
-    const id = safe(paymentId).slice(0, 28).padEnd(28)
+    const id = safe(scored).slice(0, 28).padEnd(28)
     const line = cut(`${id} ${score.toFixed(1).padStart(6)}  ${decision.padEnd(9)}  ${reason}`)
     lines.push(decision === 'allow' ? line : styled('yellow', line))
   }

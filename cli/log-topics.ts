@@ -1,15 +1,17 @@
 import { RheoError } from '../schemas/errors.ts'
-import { type CatalogueTopic, catalogueTopic, dlqTopic, lateTopic, topicName, topics } from '../schemas/topics.ts'
+import { type CatalogueTopic, dlqTopic, lateTopic, topicName } from '../schemas/topics.ts'
 import type { EventLog, TopicSpec } from '../streams/event-log/event-log.ts'
+import { topicNamed, topicsOf } from './catalogue.ts'
 
 /**
  * The catalogue's topic that a user means by `payments` (of the scenario) or by a full name. Throws USAGE with the
  * names that exist.
  */
 export function catalogueTopicOf(scenario: string, name: string): CatalogueTopic {
-  const topic = catalogueTopic(scenario, name) ?? topics.find((each) => each.name === name)
+  const own = topicsOf(scenario)
+  const topic = own.find(({ short }) => short === name) ?? topicNamed(name)
   if (topic !== undefined) return topic
-  const known = topics.filter((each) => each.scenario === scenario).map((each) => each.short)
+  const known = own.map(({ short }) => short)
   throw new RheoError('USAGE', `the scenario ${scenario} has no topic "${name}"`, {
     hint: known.length > 0 ? `Its topics are ${known.join(', ')}.` : 'Name another scenario with --scenario.',
   })
@@ -47,5 +49,5 @@ export function shortName(scenario: string, name: string): string {
 /** The catalogue's entry that tells how the records of a topic are read: its own, or that of the topic whose side topic it is. */
 export function catalogueEntryOf(name: string): CatalogueTopic | undefined {
   const base = name.replace(/\.(dlq|late)$/, '')
-  return topics.find((topic) => topic.name === base)
+  return topicNamed(base)
 }

@@ -79,12 +79,18 @@ async function run(args: readonly string[]): Promise<number> {
   program.commandsGroup('Help:')
   try {
     if (args.length === 0) program.outputHelp()
-    else await program.parseAsync(args, { from: 'user' })
+    else await program.parseAsync(await named(args), { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     return reportFailure(error)
   }
+}
+
+/** Loads nothing where no scenario is named. */
+async function named(args: readonly string[]): Promise<readonly string[]> {
+  if (!args.some((arg) => arg.startsWith('--scenario'))) return args
+  return (await import('./scenario-argument.ts')).withScenarioName(args)
 }
 
 /** Errors are thrown, not exited on; help has bold titles. Subcommands inherit it. */

@@ -10,6 +10,7 @@ import { fromDeadLetter } from '../streams/dead-letter.ts'
 import type { LogRecord, MaybePromise } from '../streams/event-log/event-log.ts'
 import { headerText } from '../streams/event-log/headers.ts'
 import { unpack } from '../streams/packing.ts'
+import { loadedScenario } from './catalogue.ts'
 import { catalogueEntryOf } from './log-topics.ts'
 import type { PlacedRecord } from './read-partitions.ts'
 import { valueBytes } from './read-partitions.ts'
@@ -53,7 +54,7 @@ export function viewerOf(topic: string, scenarioName: string, registry: SchemaRe
       return prepared instanceof Promise ? prepared.then(() => view(placed)) : view(placed)
     }
   }
-  const scenario = scenarios.get(scenarioName)
+  const scenario = loadedScenario(scenarioName) ?? scenarios.get(scenarioName)
   const topology = scenario?.topology(1, undefined, registry)
   if (scenario !== undefined && topology?.stages.some((stage) => stage.topic === topic)) {
     return (placed) => blockViews(placed, scenario, topology.bodies)

@@ -92,7 +92,7 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   if (!summary.flow.balanced) process.exitCode = exitCodes.failed
   const log = source === null ? null : place.directory
   if (flags.json) return printJson({ scenario: scenario.name, output, report, state: stateDir, log, ...summary })
-  printSummary(scenario, summary, output, report, stateDir)
+  printSummary(name, scenario, summary, output, report, stateDir)
 }
 
 /** What models were worth, on the payments that they scored. */
@@ -126,8 +126,10 @@ function ruleLine({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures, {
   return `rule ${name}: applied to ${grouped(hits)}, ${grouped(frauds)} of them ${positives}; ${alone}`
 }
 
+/** @param called how the scenario was named: by its name, or as a module */
 function printSummary(
-  { words }: Scenario,
+  called: string,
+  { name, words }: Scenario,
   summary: ReplaySummary,
   output: string | null,
   report: string | null,
@@ -155,8 +157,9 @@ function printSummary(
   if (hash !== null) print(`sha256   ${hash}`)
   if (report !== null) print(`report   ${report}`)
   if (stateDir === null) return
-  print(`scores   rheo subscribe scores --state ${stateDir}`)
-  print(`one      rheo explain PAYMENT_ID --state ${stateDir}`)
-  print('live     rheo dev fraud')
-  if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls --state ${stateDir}`)
+  const place = called === name ? `--state ${stateDir}` : `--scenario ${called} --state ${stateDir}`
+  print(`scores   rheo subscribe scores ${place}`)
+  print(`one      rheo explain ${called === name ? 'PAYMENT_ID' : 'ID'} ${place}`)
+  print(`live     rheo dev ${called}${called === name ? '' : ' --no-generator'}`)
+  if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls ${place}`)
 }

@@ -34,7 +34,8 @@ interface Worker {
 
 /** `rheo run`: a worker until SIGTERM or SIGINT. Throws what does not pass by waiting. */
 export async function runScenario(scenario: string | undefined, flags: object): Promise<void> {
-  const place = placeOf({ ...flags, ...(scenario === undefined ? {} : { scenario }) })
+  const called = scenario === undefined ? {} : { scenario: (await scenarioOf(scenario)).name }
+  const place = placeOf({ ...flags, ...called })
   const { settings } = place
   await scenarioOf(place.scenario)
   if (settings.kafka !== null && settings.redis === null) {

@@ -33,6 +33,9 @@ export interface EmbeddedOptions {
   onModelFailure?: OnnxHostsOptions['onFailure']
 }
 
+/** A score event, and the id of what it is about under one name. */
+export type LiveScore = Pick<Score, 'eventTime' | 'score' | 'decision' | 'reasons'> & { readonly id: string }
+
 /** What happened up to now. Counts are since this run began. */
 export interface LiveTick {
   readonly elapsedMs: number
@@ -48,7 +51,7 @@ export interface LiveTick {
   readonly latencyMsP50: number | null
   readonly latencyMsP99: number | null
   /** The newest first. */
-  readonly latest: readonly Score[]
+  readonly latest: readonly LiveScore[]
   readonly outcomes: number
   readonly frauds: number
   /** How good each arm's decisions were on the outcomes that came last. */
@@ -203,13 +206,16 @@ async function createView(log: EventLog, topology: Topology, scenario: Scenario)
     }
   }
 
-  const latestScores = async (): Promise<Score[]> => {
-    const found: Score[] = []
+  const latestScores = async (): Promise<LiveScore[]> => {
+    const found: LiveScore[] = []
     for (const partition of everyPartition) {
       const { start: first, end } = await log.bounds(scoreOutput!.topic, partition)
       const from = end - LATEST > first ? end - LATEST : first
       const { records } = await log.fetch(scoreOutput!.topic, partition, from, FETCH)
-      for (const { value } of records) found.push(eventOf(value, scoreOutput!.codec) as Score)
+      for (const { value } of records) {
+        const score = eventOf(value, scoreOutput!.codec) as Score & Readonly<Record<string, unknown>>
+        found.push({ ...score, id: String(score[scenario.event.id]) })
+      }
     }
     return found.sort((a, b) => b.eventTime - a.eventTime).slice(0, Number(LATEST))
   }

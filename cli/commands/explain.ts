@@ -46,10 +46,12 @@ async function explain(id: string, options: Options): Promise<void> {
     if (options.json) {
       return printJson({ score: score.event, scoredAt: score, outcomes: outcomes.map(({ event }) => event), sources })
     }
-    printScore(score.event as Score, options.features === true)
+    printScore(id, score.event as Score, options.features === true)
+    const { loadedScenario } = await import('../catalogue.ts')
+    const truth = loadedScenario(place.scenario)?.label.truth ?? 'fraud'
     for (const { event, partition, offset } of outcomes) {
-      const { fraud, source, labelTime, corrected } = event as Record<string, unknown>
-      const what = `${fraud ? 'fraud' : 'no fraud'}, said by ${source}, known ${iso(Number(labelTime))}${corrected ? ' (corrected)' : ''}`
+      const { source, labelTime, corrected, ...rest } = event as Record<string, unknown>
+      const what = `${rest[truth] === true ? truth : `not ${truth}`}, said by ${source}, known ${iso(Number(labelTime))}${corrected ? ' (corrected)' : ''}`
       print(`${styled('bold', 'outcome')}   ${safe(what)}   ${styled('dim', `outcomes ${partition}:${offset}`)}`)
     }
     if (outcomes.length === 0) print(`${styled('bold', 'outcome')}   no label yet`)
@@ -63,9 +65,9 @@ async function explain(id: string, options: Options): Promise<void> {
   }
 }
 
-function printScore(score: Score, allFeatures: boolean): void {
+function printScore(id: string, score: Score, allFeatures: boolean): void {
   const { decision, probability, threshold } = score
-  print(`${styled('bold', safe(score.paymentId))}   ${iso(score.eventTime)}`)
+  print(`${styled('bold', safe(id))}   ${iso(score.eventTime)}`)
   const colour = decision === 'allow' ? 'green' : 'red'
   const sign = probability >= threshold ? '≥' : '<'
   const isRaised = score.ruleHits.length > 0 && decision !== 'allow' && probability < threshold

@@ -112,6 +112,44 @@ describe('the tutorial', () => {
       expect([stream.code, stream.stderr]).toEqual([2, expect.stringContaining('generates no events')])
     }))
 
+  it('is fed, looked at and explained from the command line like a built-in one', () =>
+    inFolder(async (directory) => {
+      writeFiles(directory)
+      const own = ['--scenario', './returns.ts', '--state', 's']
+      const order = (n: number) => {
+        const eventTime = Date.UTC(2026, 0, 1) + n * 60_000
+        return JSON.stringify({ orderId: `o${n}`, eventTime, customerId: 'c1', productId: 'p1', value: 5, items: n })
+      }
+      const stdin = [order(1), order(2), order(3), '{"orderId": "o4"}'].join('\n')
+      const produced = await rheo(directory, ['produce', 'orders', ...own, '--json'], { stdin })
+      expect(JSON.parse(produced.stdout)).toMatchObject({ records: 4, invalid: 1 })
+      const label = { orderId: 'o2', eventTime: Date.UTC(2026, 0, 2), returned: true, source: 'customer' }
+      await rheo(directory, ['produce', 'labels', ...own], { stdin: JSON.stringify(label) })
+      const dev = await rheo(directory, [
+        'dev',
+        './returns.ts',
+        '--no-generator',
+        '--for',
+        '1s',
+        '--state',
+        's',
+        '--json',
+      ])
+      expect(JSON.parse(dev.stdout)).toMatchObject({ scenario: 'returns', scores: 3, labels: 1, deadLetters: 1 })
+      const explained = await rheo(directory, ['explain', 'o2', ...own])
+      expect(explained.stdout).toContain('returned, said by customer')
+      expect(explained.stdout).toContain('"orderId":"o2"')
+      const view = await rheo(directory, ['subscribe', 'scores', ...own, '--since', 'start', '--no-follow', '--json'])
+      expect(
+        view.stdout
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line).event.orderId),
+      ).toEqual(['o1', 'o2', 'o3'])
+      const letters = await rheo(directory, ['dlq', 'ls', ...own, '--json'])
+      expect(JSON.parse(letters.stdout).counts).toMatchObject([{ topic: 'orders', code: 'FIELD_MISSING', letters: 1 }])
+    }))
+
   it('has types that fit', () =>
     inFolder(async (directory) => {
       writeFiles(directory)

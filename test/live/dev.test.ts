@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { tickBlock, tickLine } from '../../cli/live-screen.ts'
-import type { LiveTick } from '../../scenarios/run-embedded.ts'
-import type { Score } from '../../schemas/generated/fraud/score.ts'
+import type { LiveScore, LiveTick } from '../../scenarios/run-embedded.ts'
 import { inFolder, rheo } from '../cli/rheo.ts'
 
 const line = (n: number): string =>
@@ -42,7 +41,7 @@ describe('rheo dev', () => {
 })
 
 describe('the live screen', () => {
-  const score = { paymentId: 'p\u001b[2J', score: 97.5, decision: 'review', reasons: [{ textEn: 'many\u001b[31m' }] }
+  const score = { id: 'p\u001b[2J', score: 97.5, decision: 'review', reasons: [{ textEn: 'many\u001b[31m' }] }
   const tick: LiveTick = {
     elapsedMs: 61_000,
     payments: 1_200,
@@ -54,7 +53,7 @@ describe('the live screen', () => {
     scoresPerSecond: 199.6,
     latencyMsP50: 3,
     latencyMsP99: null,
-    latest: [score as unknown as Score],
+    latest: [score as unknown as LiveScore],
     outcomes: 900,
     frauds: 11,
     arms: [{ name: 'selfOptimising', recall: 0.91, falsePositiveRate: null }],
