@@ -11,6 +11,8 @@ interface Reader {
   readonly source: Source
   records: readonly LogRecord[]
   index: number
+  /** The latest timestamp among the records: they need not be in order of time, and all of them can be folded up to here. */
+  latestMs: number
   /** The next offset to fetch. */
   next: bigint
   /** The last fetch of this turn came back full: there may be more. */
@@ -40,7 +42,14 @@ export class Intake {
     this.#topology = topology
     this.#partition = partition
     this.#log = log
-    this.#readers = topology.sources.map((source) => ({ source, records: [], index: 0, next: 0n, more: true }))
+    this.#readers = topology.sources.map((source) => ({
+      source,
+      records: [],
+      index: 0,
+      latestMs: NEVER_MS,
+      next: 0n,
+      more: true,
+    }))
   }
 
   seek(topic: string, next: bigint): void {
@@ -53,8 +62,7 @@ export class Intake {
     let reachMs = Number.POSITIVE_INFINITY
     for (const reader of this.#readers) {
       if (reader.index === reader.records.length) await this.#fetch(reader, limit, null)
-      const last = reader.records[reader.records.length - 1]
-      if (reader.records.length >= limit && last !== undefined) reachMs = Math.min(reachMs, last.timestampMs)
+      if (reader.records.length >= limit) reachMs = Math.min(reachMs, reader.latestMs)
     }
     return reachMs
   }
@@ -118,6 +126,7 @@ export class Intake {
       reader.records = fetched.records.filter(({ offset }) => offset < end)
       reader.next = end
     }
+    reader.latestMs = reader.records.reduce((latest, { timestampMs }) => Math.max(latest, timestampMs), NEVER_MS)
     reader.index = 0
     reader.more = fetched.records.length >= Math.min(limit, FEW_RECORDS)
   }
@@ -170,6 +179,7 @@ function count({ counts }: Outbox, what: 'deleted' | 'rejected', { kind }: Sourc
   counts[ofKind] = (counts[ofKind] ?? 0) + 1
 }
 
+const NEVER_MS = Number.NEGATIVE_INFINITY
 const FETCH_BYTES = 8 * 1_048_576
 /** So few of the largest records fit into one fetch: when fewer came, no more were there. */
 const FEW_RECORDS = 8

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { EventLog, LogRecord, Transaction } from '../../streams/event-log/event-log.ts'
+import type { EventLog, LogRecord, Position, TaskWriter, Transaction } from '../../streams/event-log/event-log.ts'
 import { createMemoryLog } from '../../streams/event-log/memory.ts'
 import { Task } from '../../streams/run-task.ts'
 import { createMemoryStateStore } from '../../streams/state/memory.ts'
 import type { StateStore } from '../../streams/state/state-store.ts'
 import type { Topology } from '../../streams/topology.ts'
 import type { Commit } from './journal.ts'
-import { commitDifference } from './same-commit.ts'
+import { commitDifference, tellsProgressOnly } from './same-commit.ts'
 
 export interface Ended {
   readonly log: EventLog
@@ -36,7 +36,10 @@ export async function followJournal(
   }
   const until = new Map<string, bigint>()
   let clockMs = 0
-  let committed: Transaction | null = null
+  let following: Transaction | null = null
+  let moved: readonly Position[] = []
+  let difference: string | null = null
+  const writers: TaskWriter[] = []
   const bounded: EventLog = {
     ...log,
     async fetch(topic, partition, from, limits) {
@@ -46,11 +49,14 @@ export async function followJournal(
     },
     async acquire(group, task) {
       const writer = await log.acquire(group, task)
+      writers.push(writer)
       return {
         ...writer,
         commit(transaction) {
-          committed = transaction
-          return writer.commit(transaction)
+          if (following === null) return writer.commit(transaction)
+          difference = commitDifference(topology, transaction, following, moved)
+          // Together with what it tells of backlogs, which this run cannot know.
+          return writer.commit(following)
         },
       }
     },
@@ -63,16 +69,22 @@ export async function followJournal(
     const { positions, appends } = commit.transaction
     // An unbroken run writes its state down at its end only.
     if ([...positions, ...appends].every(({ topic }) => topic === topology.changelog)) continue
-    const moved = positions.filter(({ topic, partition, next }) => next > (until.get(`${topic}/${partition}`) ?? 0n))
+    moved = positions.filter(({ topic, partition, next }) => next > (until.get(`${topic}/${partition}`) ?? 0n))
     // What a task commits when it starts, to prove that it is still its own.
     if (moved.length === 0 && commit.transaction.appends.length === 0) continue
-    if (moved.length === 0) throw new Error(`a commit of task ${commit.task} reads what had been committed already`)
+    if (moved.length === 0) {
+      if (!tellsProgressOnly(topology, appends))
+        throw new Error(`commit ${i} of task ${commit.task} reads what had been committed already`)
+      await writers[commit.task]!.commit(commit.transaction)
+      continue
+    }
     for (const { topic, partition, next } of moved) until.set(`${topic}/${partition}`, next)
     clockMs = commit.clockMs
+    following = commit.transaction
     // A round in which all but one stage find nothing commits what a turn of that stage does.
     if ((await tasks[commit.task]!.round()) === 0)
       throw new Error(`commit ${i}: an unbroken task ${commit.task} finds nothing to fold`)
-    const difference = commitDifference(commit.transaction, committed!)
+    following = null
     if (difference !== null)
       throw new Error(`commit ${i} of task ${commit.task} on ${positions[0]!.topic}: ${difference}`)
   }

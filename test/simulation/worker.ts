@@ -67,7 +67,7 @@ async function runTasks(world: Surroundings, roster: Roster): Promise<void> {
     await roster.settle()
     const { tasks } = roster
     const writesBefore = world.writes()
-    const folded = await (world.commitPer === 'pass' ? pass(log, tasks) : rounds(roster))
+    const folded = await (world.commitPer === 'pass' ? pass(world, tasks) : rounds(world, roster))
     if (folded === 0) {
       world.quiet(roster.tasks, writesBefore)
       await log.changed(1)
@@ -83,21 +83,23 @@ async function runTasks(world: Surroundings, roster: Roster): Promise<void> {
 }
 
 /** Once through the stages, all of it durable together where the log can do that. */
-async function pass(log: EventLog, tasks: readonly Task[]): Promise<number> {
+async function pass(world: Surroundings, tasks: readonly Task[]): Promise<number> {
+  const throughMs = await alignedMs(world, tasks)
   const stages = Math.max(0, ...tasks.map((task) => task.stageCount))
-  return log.together(async () => {
+  return world.log.together(async () => {
     let folded = 0
     for (let stage = 0; stage < stages; stage++) {
-      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage)
+      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage, throughMs)
     }
     return folded
   })
 }
 
 /** A round of every task, side by side; a task that was taken over is left to its new owner. */
-async function rounds(roster: Roster): Promise<number> {
+async function rounds(world: Surroundings, roster: Roster): Promise<number> {
   const { tasks } = roster
-  const ended = await Promise.allSettled(tasks.map((task) => task.round()))
+  const throughMs = await alignedMs(world, tasks)
+  const ended = await Promise.allSettled(tasks.map((task) => task.round(throughMs)))
   let folded = 0
   ended.forEach((round, i) => {
     if (round.status === 'fulfilled') folded += round.value
@@ -105,4 +107,10 @@ async function rounds(roster: Roster): Promise<number> {
     else throw round.reason
   })
   return folded
+}
+
+/** Source partitions are read up to the same moment while one of them has a backlog. */
+async function alignedMs({ topology }: Surroundings, tasks: readonly Task[]): Promise<number> {
+  if (topology.partitions < 2) return Number.POSITIVE_INFINITY
+  return Math.min(...(await Promise.all(tasks.map((task) => task.reachMs()))))
 }
