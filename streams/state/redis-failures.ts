@@ -44,7 +44,8 @@ export function translateRedis(error: unknown): RheoError {
       )
     }
   }
-  return new RheoError('STATE_UNAVAILABLE', `Redis does not answer: ${text}`, {
+  const isAnswer = error instanceof Error && error.name === 'ReplyError'
+  return new RheoError('STATE_UNAVAILABLE', `Redis ${isAnswer ? 'cannot do it now' : 'does not answer'}: ${text}`, {
     hint: AWAY_HINT,
     retryable: true,
     cause: error,

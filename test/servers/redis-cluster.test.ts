@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => server.remove())
 
 const open = (prefix: string) =>
-  openRedisStateStore({ addresses: [`127.0.0.1:${server.port}`], topology: 'cluster', prefix, commandTimeoutMs: 2_000 })
+  openRedisStateStore({ addresses: [`127.0.0.1:${server.port}`], topology: 'cluster', prefix, commandTimeoutMs: 5_000 })
 
 let run = 0
 describeStateStore('redis cluster', async () => {
