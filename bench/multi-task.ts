@@ -36,7 +36,7 @@ function generated({ x, first, second }: RelatedTasks): TaskData {
     rows: first.length,
     x: (indices) => {
       const data = new Float32Array(indices.length * COLUMNS)
-      indices.forEach((row, i) => data.set(x.subarray(row * COLUMNS, (row + 1) * COLUMNS), i * COLUMNS))
+      for (const [i, row] of indices.entries()) data.set(x.subarray(row * COLUMNS, (row + 1) * COLUMNS), i * COLUMNS)
       return float32([indices.length, COLUMNS], data)
     },
     classes: [first, second],
@@ -77,7 +77,7 @@ async function compare(
     for (const task of names.keys()) alone[task]!.push(...(await trainHeads(shape, [task], 'fixed', train, test, seed)))
     for (const [i, weighting] of WEIGHTINGS.entries()) {
       const accuracies = await trainHeads(shape, [0, 1], weighting, train, test, seed)
-      accuracies.forEach((accuracy, task) => joint[i]![task]!.push(accuracy))
+      for (const [task, accuracy] of accuracies.entries()) joint[i]![task]!.push(accuracy)
     }
   }
   console.log(`\n${title}`)

@@ -41,8 +41,12 @@ export function observeLog(log: EventLog, watch: LogWatch): ObservedLog {
   const readings = new Map<string, Reading[]>()
   const readingOf = (topic: string, partition: number): Reading => {
     let partitions = readings.get(topic)
-    if (partitions === undefined) readings.set(topic, (partitions = []))
-    return (partitions[partition] ??= { next: null, committed: 0n, counted: 0n })
+    if (partitions === undefined) {
+      partitions = []
+      readings.set(topic, partitions)
+    }
+    partitions[partition] ??= { next: null, committed: 0n, counted: 0n }
+    return partitions[partition]
   }
 
   const noteFetched = (topic: string, partition: number, fetched: Fetched): Fetched => {

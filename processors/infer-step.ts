@@ -104,7 +104,10 @@ export function createInferStep(options: InferStepOptions): Step<object> {
   function pass(entry: Entry, emit: Emit): void {
     const { kind, key, eventTimeMs, body } = entry
     const answer = said.get(entry)
-    if (answer === undefined) return emit.to(scoreStage, kind, key, eventTimeMs, body, entry.features)
+    if (answer === undefined) {
+      emit.to(scoreStage, kind, key, eventTimeMs, body, entry.features)
+      return
+    }
     const inferred: Inferred = { event: body as object, models: answer.models, degraded: answer.degraded }
     emit.to(scoreStage, INFERRED, key, eventTimeMs, inferred, answer.vector)
   }

@@ -124,7 +124,10 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
 
   /** @param inferred what models said; the entry's features are complete then */
   function score(entry: Entry, event: Fields, inferred: Inferred | null, state: Waiting, emit: Emit): void {
-    if (state.event !== null) return emit.duplicate({ ...entry, kind: options.mainKind, body: event })
+    if (state.event !== null) {
+      emit.duplicate({ ...entry, kind: options.mainKind, body: event })
+      return
+    }
     const vector = inferred === null ? complete(event, entry.features!) : entry.features!
     const amount = Number(event[amountField])
     let models = NO_MODELS
@@ -222,7 +225,10 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     const truth = body[truthField] === true
     if (state.truth !== null) {
       const correction = state.source === CONCLUDED && truth && !state.truth
-      if (!correction) return emit.duplicate(entry)
+      if (!correction) {
+        emit.duplicate(entry)
+        return
+      }
     }
     const corrected = state.truth !== null
     Object.assign(state, { truth, labelTimeMs: entry.eventTimeMs, source: String(body['source']) })
@@ -231,7 +237,10 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
   }
 
   function timer(entry: Entry, state: Waiting, emit: Emit): void {
-    if (state.event === null || state.truth !== null) return emit.forget()
+    if (state.event === null || state.truth !== null) {
+      emit.forget()
+      return
+    }
     Object.assign(state, { truth: false, labelTimeMs: entry.eventTimeMs, source: CONCLUDED })
     pair(entry.key, state, false, emit)
     emit.timer(entry.key, entry.eventTimeMs + options.correctionMs)

@@ -135,8 +135,10 @@ export class Intake {
     outbox.counts.records++
     if (source.watermark === 'advances') this.timedRecords++
     const decoded = source.codec.decode(bytes)
-    if ('kind' in decoded && decoded.kind === 'rejected')
-      return this.#reject(source, record, decoded as Rejection, outbox)
+    if ('kind' in decoded && decoded.kind === 'rejected') {
+      this.#reject(source, record, decoded as Rejection, outbox)
+      return
+    }
     if ('kind' in decoded && decoded.kind === 'deleted') {
       count(outbox, 'deleted', source)
       return
@@ -145,7 +147,8 @@ export class Intake {
     const eventTimeMs = source.eventTimeMs(event)
     if (eventTimeMs > record.timestampMs + this.#topology.maxFutureMs) {
       const ahead = `event time ${new Date(eventTimeMs).toISOString()} is ahead of ${new Date(record.timestampMs).toISOString()}`
-      return this.#reject(source, record, reject('TIME_IN_FUTURE', ahead, 'eventTime'), outbox)
+      this.#reject(source, record, reject('TIME_IN_FUTURE', ahead, 'eventTime'), outbox)
+      return
     }
     if (source.watermark === 'advances' && eventTimeMs > this.watermarkMs) {
       this.watermarkMs = eventTimeMs

@@ -121,7 +121,10 @@ export class Outbox implements Emit {
   /** A record for any topic: dead letters and late records keep the bytes they came with. */
   record(topic: string, partition: number, record: NewRecord): void {
     let partitions = this.#records.get(topic)
-    if (partitions === undefined) this.#records.set(topic, (partitions = []))
+    if (partitions === undefined) {
+      partitions = []
+      this.#records.set(topic, partitions)
+    }
     const list = partitions[partition]
     if (list === undefined) partitions[partition] = [record]
     else list.push(record)
@@ -224,7 +227,10 @@ export class Outbox implements Emit {
     }
     if (this.#records.size > 0) {
       for (const [topic, partitions] of this.#records) {
-        partitions.forEach((records, partition) => appends.push({ topic, partition, records }))
+        // Not every partition has some: the list has holes.
+        partitions.forEach((records, partition) => {
+          appends.push({ topic, partition, records })
+        })
       }
       this.#records = new Map()
     }

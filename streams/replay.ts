@@ -115,7 +115,10 @@ async function admit(
     const partition = key === null ? 0 : partitionOf(key, partitions)
     const id = `${topic}/${partition}`
     let append = appends.get(id)
-    if (append === undefined) appends.set(id, (append = { topic, partition, records: [] }))
+    if (append === undefined) {
+      append = { topic, partition, records: [] }
+      appends.set(id, append)
+    }
     append.records.push({
       key: key === null ? null : Buffer.from(key),
       value,

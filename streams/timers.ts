@@ -37,7 +37,10 @@ export class Timers {
 
   set(key: string, atMs: number): void {
     const bucket = Math.floor(atMs / BUCKET_MS)
-    if (bucket <= this.#openedUntil) return this.#insertOpen({ key, atMs })
+    if (bucket <= this.#openedUntil) {
+      this.#insertOpen({ key, atMs })
+      return
+    }
     let pages = this.#buckets.get(bucket)
     if (pages === undefined) {
       pages = []

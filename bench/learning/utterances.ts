@@ -29,6 +29,6 @@ export function readUtterances(file: string): readonly Utterance[] {
 /** The rows of a batch, float32 [batch, NGRAMS.width]. */
 export function rowsOf(batch: readonly Utterance[]): HostTensor {
   const data = new Float32Array(batch.length * NGRAMS.width)
-  batch.forEach(({ row }, i) => data.set(row, i * NGRAMS.width))
+  for (const [i, { row }] of batch.entries()) data.set(row, i * NGRAMS.width)
   return float32([batch.length, NGRAMS.width], data)
 }

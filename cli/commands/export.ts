@@ -91,7 +91,10 @@ function report(
   counts: { readonly rows: number; readonly labelled: number; readonly positives: number },
   { json, output }: Options,
 ): void {
-  if (json) return printJson({ output, ...counts })
+  if (json) {
+    printJson({ output, ...counts })
+    return
+  }
   print(
     `${grouped(counts.rows)} rows in ${output}: ${grouped(counts.labelled)} with a label, ${grouped(counts.positives)} of them positive`,
   )

@@ -119,7 +119,10 @@ export function lastOccurrenceMs({ list }: DistinctList, cells: Float64Array, ha
 
 function makeRoom(values: DistinctList, state: EntityState, settled: number): void {
   const { list, bound } = values
-  if (capacityOf(state.cells, list) === 0) return reserve(state, list, FIRST_CAPACITY)
+  if (capacityOf(state.cells, list) === 0) {
+    reserve(state, list, FIRST_CAPACITY)
+    return
+  }
   compactValues(values, state.cells, settled)
   if (lengthOf(state.cells, list) >= bound) shrink(values, state.cells)
   const capacity = capacityOf(state.cells, list)

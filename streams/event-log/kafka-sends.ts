@@ -55,7 +55,10 @@ export class Sends {
       const spec = specOf(topic, partition)
       const id = `${topic}/${partition}`
       let cutter = partitions.get(id)
-      if (cutter === undefined) partitions.set(id, (cutter = new Cutter(topic, partition, spec.maxRecordBytes)))
+      if (cutter === undefined) {
+        cutter = new Cutter(topic, partition, spec.maxRecordBytes)
+        partitions.set(id, cutter)
+      }
       entries.push({ topic, partition, from: cutter.count, count: records.length })
       for (const record of records) cutter.add(record)
     }

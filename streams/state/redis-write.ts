@@ -40,7 +40,10 @@ export function tableArguments(
   const byTable = new Map<string, { readonly deleted: string[]; readonly put: RedisArgument[] }>()
   const changesOf = (table: string) => {
     let changes = byTable.get(table)
-    if (changes === undefined) byTable.set(table, (changes = { deleted: [], put: [] }))
+    if (changes === undefined) {
+      changes = { deleted: [], put: [] }
+      byTable.set(table, changes)
+    }
     return changes
   }
   for (const { table, key } of deletes) changesOf(table).deleted.push(key)
@@ -60,7 +63,10 @@ export function featureArguments(puts: readonly StatePut[]): readonly RedisArgum
   for (const { table, key, features } of puts) {
     if (features === undefined) continue
     let shown = byTable.get(table)
-    if (shown === undefined) byTable.set(table, (shown = { names: features.names, entities: [] }))
+    if (shown === undefined) {
+      shown = { names: features.names, entities: [] }
+      byTable.set(table, shown)
+    }
     shown.entities.push(key, features.values.join(','))
   }
   return [...byTable].flatMap(([table, { names, entities }]) => [

@@ -80,7 +80,10 @@ async function acquireTask(
   let durableWatermarkMs = Number.NEGATIVE_INFINITY
 
   const accept = (verdict: Verdict): void => {
-    if (verdict === 'fenced') throw (failure = fencedByAnother(task))
+    if (verdict === 'fenced') {
+      failure = fencedByAnother(task)
+      throw failure
+    }
     if (verdict === 'lost') throw lostByRedis(task)
   }
 
@@ -127,7 +130,7 @@ async function acquireTask(
         readable.length === 0 ? null : run(featuresScript, readable),
       ]),
     )
-    cursors.forEach((cursor, i) => hands.set(tables[i]!, cursor))
+    for (const [i, cursor] of cursors.entries()) hands.set(tables[i]!, cursor)
     answered = seq
     failure = null
   }

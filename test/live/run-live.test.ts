@@ -137,7 +137,10 @@ describe('runLive', () => {
         signal: stop,
         clock: () => (nowMs += 10),
         drainMs: 1_000,
-        onPass: () => produce(appended, (appended += 1)),
+        onPass() {
+          appended++
+          return produce(appended - 1, appended)
+        },
       }),
     )
     expect(appended).toBeGreaterThan(2)

@@ -96,7 +96,8 @@ function fold(
   const out: string[] = []
   const emit = emitInto(out)
   for (let from = 0, i = 0; from < all.length; i++) {
-    const batch = all.slice(from, (from += sizes[i % sizes.length]!))
+    const batch = all.slice(from, from + sizes[i % sizes.length]!)
+    from += batch.length
     if (mode === 'asks') step.inquiry!.take(step.inquiry!.questions(batch).map(answer))
     for (const entry of batch) step.fold(entry, undefined, emit)
   }

@@ -39,7 +39,10 @@ export class SharedStore {
     const tasks = new Map<string, TaskState>()
     for (const { task, parts, changes } of this.flushes) {
       let state = tasks.get(task)
-      if (state === undefined) tasks.set(task, (state = await this.inner.acquire(task)))
+      if (state === undefined) {
+        state = await this.inner.acquire(task)
+        tasks.set(task, state)
+      }
       for (const part of parts) await state.stage(part)
       await state.flush(changes)
     }

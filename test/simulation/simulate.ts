@@ -124,7 +124,10 @@ class Run {
     const rates = new Map<FaultKind, number>()
     this.#rate = (kind) => {
       let rate = rates.get(kind)
-      if (rate === undefined) rates.set(kind, (rate = this.#random.chance(0.6) ? this.#random.float() : 0))
+      if (rate === undefined) {
+        rate = this.#random.chance(0.6) ? this.#random.float() : 0
+        rates.set(kind, rate)
+      }
       return rate
     }
   }

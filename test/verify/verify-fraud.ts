@@ -162,6 +162,9 @@ function at({ partition, offset }: ReadRecord): string {
 
 function entry<V>(entries: Map<string, V[]>, key: string): V[] {
   let list = entries.get(key)
-  if (list === undefined) entries.set(key, (list = []))
+  if (list === undefined) {
+    list = []
+    entries.set(key, list)
+  }
   return list
 }

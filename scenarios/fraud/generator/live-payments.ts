@@ -166,7 +166,10 @@ function createBoxes(partitions: number): Boxes {
       const partition = partitionOf(key, partitions)
       const name = `${topic}/${partition}`
       let box = boxes.get(name)
-      if (box === undefined) boxes.set(name, (box = { topic, partition, records: [] }))
+      if (box === undefined) {
+        box = { topic, partition, records: [] }
+        boxes.set(name, box)
+      }
       box.records.push({ key: Buffer.from(key), value, timestampMs })
     },
     appends: () => [...boxes.values()],
