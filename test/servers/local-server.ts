@@ -73,7 +73,7 @@ export function certificate(name: 'ca.pem' | 'client.crt' | 'client.key'): strin
 }
 
 /** A port that nobody listens on, below those that the system gives away itself. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = 10_000 + Math.floor(Math.random() * 6_000)
     const isFree = await new Promise<boolean>((done) => {
