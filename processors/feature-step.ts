@@ -35,6 +35,16 @@ export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatu
   return {
     table: featureTable(plan, features.names, admission),
     resident: null,
+    prefetch(states) {
+      const arrays = states.map((state) => state.features.cells)
+      let sum = 0
+      for (const cells of arrays) sum += cells[0]!
+      for (const cells of arrays) {
+        const end = Math.min(cells.length, READ_AHEAD)
+        for (let at = LINE; at < end; at += LINE) sum += cells[at]!
+      }
+      touched[0] = sum
+    },
     fold(entry: Entry, state: EntityFeatures | undefined, emit: Emit) {
       const { features: entity, seen } = state!
       const event = entry.body as Fields
@@ -55,6 +65,13 @@ export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatu
     },
   }
 }
+
+/** Numbers in a cache line. */
+const LINE = 8
+/** Numbers read ahead of one entity at most. */
+const READ_AHEAD = 2_048
+/** What is read ahead has to go somewhere, or a compiler may leave it out. */
+const touched = new Float64Array(1)
 
 function featureTable(
   plan: EntityPlan,

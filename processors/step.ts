@@ -98,6 +98,8 @@ export interface Step<S = unknown> {
   readonly table: KeyedTable<S> | null
   readonly resident: Resident | null
   fold(entry: Entry, state: S | undefined, emit: Emit): void
+  /** Reads what folding into these states will read, so that memory is waited for once and not state by state. Changes nothing. */
+  prefetch?(states: readonly S[]): void
   /** Only a step that asks models before it folds a batch. */
   readonly inquiry?: Inquiry
 }

@@ -14,6 +14,8 @@ import { upstreamChannels, Watermarks } from './watermark.ts'
 
 /** Blocks fetched at once. Blocks are small (see outbox.ts), so their number bounds the bytes. */
 const FETCH_BLOCKS = 256
+/** Entries whose states are read ahead together: these should fit into a core's cache. */
+const PREFETCHED = 32
 const NO_LIMIT = Number.MAX_SAFE_INTEGER
 /** The entries that wait in a stage for the others (`ChannelMerge`), as a block. */
 const PENDING_PAGE = 'block'
@@ -167,7 +169,9 @@ export class RunningStage {
       outbox.origin = trail.after(entry.origin ?? null, takenMs)
       step.fold(entry, keyed !== null && entry.key !== '' ? keyed.use(entry.key) : undefined, outbox)
     }
-    for (const entry of batch) {
+    for (let i = 0; i < batch.length; i++) {
+      if (i % PREFETCHED === 0) this.#prefetch(batch, i)
+      const entry = batch[i]!
       if (entry.channel !== FEEDBACK) watermarks.advance(entry.channel, entry.watermarkMs)
       outbox.watermarkMs = watermarks.currentMs
       if (entry.body !== null) fold(entry)
@@ -176,6 +180,17 @@ export class RunningStage {
       }
       outbox.announce()
     }
+  }
+
+  #prefetch(batch: readonly Entry[], from: number): void {
+    const { step, keyed } = this
+    if (keyed === null || step.prefetch === undefined) return
+    const states: unknown[] = []
+    for (let i = from; i < batch.length && i < from + PREFETCHED; i++) {
+      const state = keyed.peek(batch[i]!.key)
+      if (state !== undefined) states.push(state)
+    }
+    step.prefetch(states)
   }
 
   /** The keys that folding the batch will touch: its own, and those of the timers that its watermarks make due. */

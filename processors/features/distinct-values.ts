@@ -2,6 +2,7 @@ import {
   blocksAt,
   capacityOf,
   type EntityState,
+  grow,
   type ListShape,
   lengthOf,
   reserve,
@@ -125,8 +126,7 @@ function makeRoom(values: DistinctList, state: EntityState, settled: number): vo
   }
   compactValues(values, state.cells, settled)
   if (lengthOf(state.cells, list) >= bound) shrink(values, state.cells)
-  const capacity = capacityOf(state.cells, list)
-  if (lengthOf(state.cells, list) >= capacity * 0.75) reserve(state, list, Math.ceil(capacity * 1.5))
+  if (lengthOf(state.cells, list) >= capacityOf(state.cells, list) * 0.75) grow(state, list)
 }
 
 /** Drops what no read to come can count: superseded before the settlement point, or older than the largest window. */

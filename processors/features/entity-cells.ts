@@ -7,6 +7,7 @@ const AT = 0
 const LENGTH = 1
 const CAPACITY = 2
 const HEADER_CELLS = 3
+const FEW_ROWS = 32
 
 /**
  * All that is kept about one entity, as one array: an event needs a little of every list, and what takes time is waiting
@@ -44,6 +45,8 @@ export interface ListShape {
   readonly fixed: number
   /** How many columns each block holds, row by row. */
   readonly blocks: readonly number[]
+  /** All columns. */
+  readonly width: number
   readonly state: StateLayout
 }
 
@@ -53,7 +56,8 @@ export class StateLayout {
 
   add(fixed: number, blocks: readonly number[]): ListShape {
     const header = FIRST_HEADER + this.lists.length * HEADER_CELLS
-    const list = { header, fixed, blocks, state: this }
+    const width = blocks.reduce((sum, columns) => sum + columns, 0)
+    const list = { header, fixed, blocks, width, state: this }
     this.lists.push(list)
     return list
   }
@@ -96,7 +100,7 @@ export function reserve(state: EntityState, list: ListShape, rows: number): void
   let size = FIRST_HEADER + lists.length * HEADER_CELLS
   for (const each of lists) {
     const capacity = each === list ? rows : capacityOf(old, each)
-    if (capacity > 0) size += each.fixed + capacity * widthOf(each)
+    if (capacity > 0) size += each.fixed + capacity * each.width
   }
   const cells = new Float64Array(size)
   cells[NEWEST_MS] = old[NEWEST_MS]!
@@ -109,9 +113,15 @@ export function reserve(state: EntityState, list: ListShape, rows: number): void
     cells[each.header + LENGTH] = old[each.header + LENGTH]!
     cells[each.header + CAPACITY] = capacity
     moveList(each, old, cells)
-    at += each.fixed + capacity * widthOf(each)
+    at += each.fixed + capacity * each.width
   }
   state.cells = cells
+}
+
+/** Makes room for more rows: half as many again, while there are few twice as many. */
+export function grow(state: EntityState, list: ListShape): void {
+  const rows = capacityOf(state.cells, list)
+  reserve(state, list, rows < FEW_ROWS ? 2 * rows : Math.ceil(1.5 * rows))
 }
 
 function moveList(list: ListShape, from: Float64Array, to: Float64Array): void {
@@ -120,18 +130,12 @@ function moveList(list: ListShape, from: Float64Array, to: Float64Array): void {
   const length = lengthOf(from, list)
   let source = startOf(from, list)
   let target = startOf(to, list)
-  to.set(from.subarray(source, source + list.fixed), target)
+  for (let i = 0; i < list.fixed; i++) to[target + i] = from[source + i]!
   source += list.fixed
   target += list.fixed
   for (const columns of list.blocks) {
-    to.set(from.subarray(source, source + length * columns), target)
+    for (let i = 0; i < length * columns; i++) to[target + i] = from[source + i]!
     source += oldCapacity * columns
     target += capacityOf(to, list) * columns
   }
-}
-
-function widthOf(list: ListShape): number {
-  let width = 0
-  for (const columns of list.blocks) width += columns
-  return width
 }

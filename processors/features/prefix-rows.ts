@@ -3,6 +3,7 @@ import {
   blocksAt,
   capacityOf,
   type EntityState,
+  grow,
   type ListShape,
   lengthOf,
   reserve,
@@ -268,8 +269,7 @@ function decayColumns(layout: RowLayout, halfLife: number): number[] {
 /** Drops what nothing can ask for any more, and grows if that gives too little. */
 function makeRoom(layout: RowLayout, state: EntityState, settled: number): void {
   compactRows(layout, state.cells, settled)
-  const capacity = capacityOf(state.cells, layout.list)
-  if (lengthOf(state.cells, layout.list) >= capacity * 0.75) reserve(state, layout.list, Math.ceil(capacity * 1.5))
+  if (lengthOf(state.cells, layout.list) >= capacityOf(state.cells, layout.list) * 0.75) grow(state, layout.list)
 }
 
 /**
