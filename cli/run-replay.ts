@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { DENSE_RULE } from '../gpu/online-dense.ts'
 import type { Scenario } from '../scenarios/define-scenario.ts'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
 import { day, percent } from '../scenarios/report/number-format.ts'
@@ -73,7 +74,12 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
       stateDir,
       output,
       report,
-      models: { given: flags.model.map(replayModelOf), provider: settings.provider, onFailure: noteModelFailure },
+      models: {
+        given: flags.model.map(replayModelOf),
+        dense: flags.dense === true ? DENSE_RULE : null,
+        provider: settings.provider,
+        onFailure: noteModelFailure,
+      },
       evaluateFromMs: flags.evaluateFrom ?? null,
       evaluateUntilMs: flags.evaluateUntil ?? null,
       batchRecords: settings.batchRecords,

@@ -1,9 +1,11 @@
+import type { DenseRule } from '../gpu/online-dense.ts'
 import type { Provider } from '../gpu/onnx-runtime.ts'
 import type { ModelRecord } from '../processors/inference.ts'
 import type { RheoError } from '../schemas/errors.ts'
 import { modelTopic } from '../schemas/topics.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { ModelHosts, Scenario } from './define-scenario.ts'
+import { createDenseLearner, type DenseLearner } from './dense-learner.ts'
 import { modelFolder, modelMemory, readGivenModel } from './model-files.ts'
 import { createOnnxHosts } from './model-hosts.ts'
 import { appendModelRecord, inForce, readModelRecords } from './model-records.ts'
@@ -20,11 +22,15 @@ export interface ReplayModels {
   readonly hosts: ModelHosts | undefined
   /** Appends the records of the given models, once the topics exist. Those that the log has already stay as they are. */
   register(): Promise<void>
+  /** Is shown every score and outcome, and publishes what it learnt when it is told to go on; null: nothing is trained. */
+  readonly learner: DenseLearner | null
   close(): Promise<void>
 }
 
 export interface ReplayModelOptions {
   readonly given: readonly ReplayModel[]
+  /** Trains a dense model during the replay, and lets it score; null: none. */
+  readonly dense: DenseRule | null
   readonly provider: Provider | 'auto'
   /** See `OnnxHostsOptions`. */
   onFailure(error: RheoError, model: Pick<ModelRecord, 'name' | 'version'>): void
@@ -39,10 +45,10 @@ interface Opening extends ReplayModelOptions {
 
 /** The models of a replay: those given, and those that the log of a former one knows. */
 export async function openReplayModels(options: Opening): Promise<ReplayModels> {
-  const { scenario, log, given, stateDir, provider, onFailure } = options
+  const { scenario, log, given, dense, stateDir, provider, onFailure } = options
   const isKnown = (await log.topics()).has(modelTopic(scenario.name).name)
-  if (given.length === 0 && !isKnown) {
-    return { hosts: undefined, register: async () => undefined, close: async () => undefined }
+  if (given.length === 0 && dense === null && !isKnown) {
+    return { hosts: undefined, learner: null, register: async () => undefined, close: async () => undefined }
   }
   const files = stateDir === null ? modelMemory() : modelFolder(stateDir)
   const records: ModelRecord[] = []
@@ -52,8 +58,10 @@ export async function openReplayModels(options: Opening): Promise<ReplayModels> 
     records.push(model.record)
   }
   const hosts = createOnnxHosts({ featureNames: scenario.featureSet.names, read: files.read, provider, onFailure })
+  const learner = dense === null ? null : await createDenseLearner({ scenario, log, files, rule: dense })
   return {
     hosts,
+    learner,
     async register() {
       const known = inForce(await readModelRecords(log, scenario.name))
       for (const record of records) {
@@ -61,6 +69,9 @@ export async function openReplayModels(options: Opening): Promise<ReplayModels> 
         if (!isThere) await appendModelRecord(log, scenario.name, record, record.eventTime)
       }
     },
-    close: () => hosts.close(),
+    async close() {
+      await learner?.close()
+      await hosts.close()
+    },
   }
 }

@@ -69,7 +69,7 @@ export interface ReplaySummary {
   readonly peakRssBytes: number
 }
 
-const NO_MODELS: ReplayModelOptions = { given: [], provider: 'cpu', onFailure: () => undefined }
+const NO_MODELS: ReplayModelOptions = { given: [], dense: null, provider: 'cpu', onFailure: () => undefined }
 
 /** Replays files, a stretch of a log, or the generated stream through the whole topology in virtual time. */
 export async function replayScenario(options: ReplayOptions): Promise<ReplaySummary> {
@@ -94,9 +94,13 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const modelEvaluation =
       scenario.evaluation === undefined ? null : createModelEvaluation(scenario, scenario.evaluation)
     const watch: OutputWatch = {
-      score: (event) => options.watch?.score(event),
+      score(event) {
+        models.learner?.score(event)
+        options.watch?.score(event)
+      },
       outcome(event) {
         modelEvaluation?.outcome(event)
+        models.learner?.outcome(event)
         options.watch?.outcome(event)
       },
     }
@@ -131,6 +135,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       },
       async afterGroup({ admitted, atMs }) {
         await reader!.read()
+        await models.learner?.advance()
         const itemsPerSecond = ((admitted - admittedBefore) / (performance.now() - startedMs)) * 1_000
         options.onProgress?.({ items: admitted, atMs, itemsPerSecond })
       },

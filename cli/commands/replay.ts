@@ -23,6 +23,7 @@ export interface ReplayFlags {
   readonly world: 'drift' | 'stationary'
   readonly labelDelay: number
   readonly model: readonly string[]
+  readonly dense?: boolean
   readonly json?: boolean
 }
 
@@ -61,6 +62,7 @@ export function define(command: Command): void {
     .optionsGroup('Run:')
     .option('--slice <duration>', 'reaction time (default: 1s)')
     .option('--model <file>', 'an ONNX model that scores beside the online one; several times', collect, [])
+    .option('--dense', 'train a neural network on the way, and let it score too')
     .option(
       '--state <dir>',
       'keep log, state and models here; called again, goes on where it stopped. With --from or --to: the log to read',

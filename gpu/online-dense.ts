@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto'
+import type { Manifest } from './manifest.ts'
+import { float32 } from './onnx-runtime.ts'
+import { createTrainer } from './onnx-trainer.ts'
+import { compile } from './train/compile.ts'
+import { deepFm } from './train/deep-fm.ts'
+import { encodeOnnx, OPSET } from './train/onnx-encoder.ts'
+import { asInitializer, seededRandom } from './train/parameters.ts'
+
+/** The declared rule of an online dense model: with the same examples in the same order it gives the same versions. */
+export interface DenseRule {
+  readonly name: string
+  /** Of the first weights. */
+  readonly seed: number
+  /** Examples of one training step, in the order in which their labels became known; a rest waits. */
+  readonly batch: number
+  /** Steps from one published version to the next. */
+  readonly publishEvery: number
+}
+
+/** For a hundred features or so; not tuned to any data. */
+export const DENSE_RULE: DenseRule = { name: 'dense', seed: 1, batch: 64, publishEvery: 32 }
+
+const SETTINGS = { factors: 8, hidden: [64, 32], rate: 0.001, positiveWeight: 1, clipNorm: 1 }
+/** What a missing feature becomes: below every count and amount. */
+const MISSING = -1
+
+export interface PublishedModel {
+  readonly bytes: Uint8Array
+  readonly manifest: Manifest
+}
+
+/** A dense model that learns step by step from labelled examples, on the CPU, and publishes itself like any other model. */
+export interface OnlineDense {
+  /** Takes an example: float64 [features], NaN = missing. Times are event time in ms. */
+  take(features: Float64Array, label: 0 | 1, eventTimeMs: number, labelTimeMs: number): void
+  /** Does the steps whose examples are there, and gives the versions that are due. */
+  advance(): Promise<readonly PublishedModel[]>
+  close(): Promise<void>
+}
+
+export async function createOnlineDense(featureNames: readonly string[], rule: DenseRule): Promise<OnlineDense> {
+  const width = featureNames.length
+  const { step, parameters, probability } = deepFm({ ...SETTINGS, features: width }, seededRandom(rule.seed))
+  const trainer = await createTrainer(step, { provider: 'cpu' })
+  const rows: Float32Array[] = []
+  const labels: number[] = []
+  const times: { readonly eventMs: number; readonly labelMs: number }[] = []
+  let learnt = 0
+  let firstMs = Number.POSITIVE_INFINITY
+
+  async function publish(labelMs: number): Promise<PublishedModel> {
+    const state = await trainer.state()
+    const weights = parameters.map((parameter) => asInitializer(parameter, state.get(parameter.name)!))
+    const bytes = encodeOnnx(compile(rule.name, { probability }, weights))
+    const manifest: Manifest = {
+      name: rule.name,
+      version: String(learnt),
+      input: { name: 'x', dtype: 'float32', features: [...featureNames] },
+      missing: { rule: 'constant', value: MISSING },
+      outputs: [{ name: 'probability', width: 1 }],
+      opset: OPSET,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      trainingRange: { from: iso(firstMs), to: iso(labelMs) },
+      licence: 'Apache-2.0',
+    }
+    return { bytes, manifest }
+  }
+
+  return {
+    take(features, label, eventMs, labelMs) {
+      rows.push(Float32Array.from(features, (value) => (Number.isNaN(value) ? MISSING : value)))
+      labels.push(label)
+      times.push({ eventMs, labelMs })
+    },
+    async advance() {
+      const published: PublishedModel[] = []
+      while (rows.length >= rule.batch) {
+        const x = new Float32Array(rule.batch * width)
+        rows.splice(0, rule.batch).forEach((row, i) => {
+          x.set(row, i * width)
+        })
+        const known = times.splice(0, rule.batch)
+        for (const { eventMs } of known) firstMs = Math.min(firstMs, eventMs)
+        await trainer.step({
+          x: float32([rule.batch, width], x),
+          y: float32([rule.batch, 1], labels.splice(0, rule.batch)),
+        })
+        learnt += rule.batch
+        if (learnt % (rule.batch * rule.publishEvery) === 0) published.push(await publish(known.at(-1)!.labelMs))
+      }
+      return published
+    },
+    close: () => trainer.close(),
+  }
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { fraud } from '../../scenarios/fraud/fraud.ts'
+import { replayScenario } from '../../scenarios/replay-scenario.ts'
+import type { Score } from '../../schemas/generated/fraud/score.ts'
+
+const DAY_MS = 86_400_000
+const STEP = 64
+
+async function replayed(batchRecords: number) {
+  const scores: Score[] = []
+  const summary = await replayScenario({
+    scenario: fraud,
+    inputs: [],
+    stream: { payments: 600, days: 12, seed: 4, world: 'drift', labelDelayMs: DAY_MS },
+    sliceMs: 900_000,
+    untilMs: null,
+    stateDir: null,
+    output: null,
+    report: null,
+    evaluateFromMs: null,
+    evaluateUntilMs: null,
+    batchRecords,
+    models: {
+      given: [],
+      dense: { name: 'dense', seed: 1, batch: 16, publishEvery: STEP / 16 },
+      provider: 'cpu',
+      onFailure: (error) => {
+        throw error
+      },
+    },
+    watch: { score: (event) => scores.push(event as Score), outcome: () => undefined },
+  })
+  return { summary, scores }
+}
+
+describe('a dense model that learns during a replay', () => {
+  it('is swapped in version by version without a gap, and gives the same scores again', async () => {
+    const first = await replayed(1_000)
+    expect(first.summary.flow.balanced).toBe(true)
+    const versions = first.scores.map(({ modelName }) => Number(/^ftrl\+dense@(\d+)$/.exec(modelName)?.[1] ?? 0))
+    expect(versions.every((version, i) => version % STEP === 0 && version >= (versions[i - 1] ?? 0))).toBe(true)
+    expect(new Set(versions).size).toBeGreaterThan(2)
+    expect(first.scores.every(({ degraded }) => !degraded)).toBe(true)
+    expect((await replayed(1_000)).scores).toEqual(first.scores)
+  })
+
+  it('never scores an event that it was trained on', async () => {
+    const { scores } = await replayed(500)
+    const known = new Map<number, number>()
+    for (const { modelName, eventTime } of scores) {
+      const version = Number(/@(\d+)$/.exec(modelName)?.[1] ?? 0)
+      if (!known.has(version)) known.set(version, eventTime)
+    }
+    for (const [version, firstMs] of known) {
+      const labelled = scores.filter(({ eventTime }) => eventTime + DAY_MS <= firstMs)
+      expect(labelled.length).toBeGreaterThanOrEqual(version)
+    }
+  })
+})
