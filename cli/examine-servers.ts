@@ -1,9 +1,11 @@
 import type { Scenario } from '../scenarios/define-scenario.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { modelTopic } from '../schemas/topics.ts'
+import { withChangelog } from '../streams/changelog.ts'
 import type { EventLog, TopicSpec } from '../streams/event-log/event-log.ts'
 import { openLog, openServedRegistry, openState } from './connections.ts'
 import type { Finding } from './examine.ts'
+import { modelsNotRun } from './models-not-run.ts'
 import type { Place } from './place.ts'
 import { redisAddresses, registryAddress } from './server-options.ts'
 import { environmentName } from './setting-list.ts'
@@ -14,12 +16,6 @@ const PROBE = 'rheo-doctor'
 const SEE_LOG = 'The log of the server says more.'
 /** As many topics as a line can name. */
 const MOST_NAMES = 3
-/** What a worker would have besides: topics for models. */
-const models = {
-  hostOf(): never {
-    throw new Error('doctor runs no models')
-  },
-}
 
 export type Check = readonly [name: string, look: () => Promise<Finding | readonly Finding[]>]
 
@@ -70,7 +66,7 @@ function topicFindings(
 ): readonly Finding[] {
   const input = present.get(scenario.event.topic.name)
   const partitions = settings.partitions ?? input?.partitions ?? scenario.event.topic.partitions
-  const wanted = scenario.topology(partitions, undefined, undefined, models).topics
+  const wanted = withChangelog(scenario.topology(partitions, undefined, undefined, modelsNotRun)).topics
   const missing = wanted.filter(({ name }) => !present.has(name))
   const wrong = wanted.filter(({ name, partitions: number }) => {
     const found = present.get(name)

@@ -12,6 +12,7 @@ import { headerText } from '../streams/event-log/headers.ts'
 import { unpack } from '../streams/packing.ts'
 import { loadedScenario } from './catalogue.ts'
 import { catalogueEntryOf } from './log-topics.ts'
+import { modelsNotRun } from './models-not-run.ts'
 import type { PlacedRecord } from './read-partitions.ts'
 import { valueBytes } from './read-partitions.ts'
 
@@ -55,7 +56,7 @@ export function viewerOf(topic: string, scenarioName: string, registry: SchemaRe
     }
   }
   const scenario = loadedScenario(scenarioName) ?? scenarios.get(scenarioName)
-  const topology = scenario?.topology(1, undefined, registry)
+  const topology = scenario?.topology(1, undefined, registry, modelsNotRun)
   if (scenario !== undefined && topology?.stages.some((stage) => stage.topic === topic)) {
     return (placed) => blockViews(placed, scenario, topology.bodies)
   }

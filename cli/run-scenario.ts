@@ -128,6 +128,7 @@ async function runOnce(worker: Worker): Promise<void> {
         store: watch.store,
         registry,
         models: observeModels(hosts, (events) => metrics.degraded.inc(events)),
+        stateIs: settings.redis === null ? 'beside the log' : 'elsewhere',
         newPartitions: newPartitions(place, scenario.event.topic.partitions),
         partitions: settings.partitions,
         async membership(topology) {

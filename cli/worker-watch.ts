@@ -70,6 +70,7 @@ export class WorkerWatch {
       add(lateTopic, 'late', topic)
     }
     for (const { topic } of [...stages, ...outputs]) add(topic, 'other')
+    if (topology.changelog !== undefined) add(topology.changelog, 'other')
     void this.#measureLag()
   }
 

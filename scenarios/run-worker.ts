@@ -1,4 +1,5 @@
 import type { RheoError } from '../schemas/errors.ts'
+import { withChangelog } from '../streams/changelog.ts'
 import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { Membership } from '../streams/membership.ts'
@@ -14,6 +15,8 @@ export interface WorkerOptions {
   /** null: the ids that the scenario brings. */
   readonly registry: SchemaRegistry | null
   readonly models: ModelHosts
+  /** 'elsewhere': on a server that may lose it, so that every flush is written down in the log, too. */
+  readonly stateIs: 'beside the log' | 'elsewhere'
   /** Of topics that do not exist yet. */
   readonly newPartitions: number
   /** Must the topics have so many? null: as many as they have. */
@@ -41,7 +44,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const { scenario, log, store, registry, models, signal, batchRecords } = options
   const present = (await log.topics()).get(scenario.event.topic.name)
   const partitions = options.partitions ?? present?.partitions ?? options.newPartitions
-  const topology = scenario.topology(partitions, undefined, registry ?? undefined, models)
+  const declared = scenario.topology(partitions, undefined, registry ?? undefined, models)
+  const topology = options.stateIs === 'elsewhere' ? withChangelog(declared) : declared
   await log.ensureTopics(topology.topics)
   options.onTopology(topology)
   const membership = await options.membership(topology)

@@ -58,7 +58,9 @@ function watch(child: ChildProcess): WorkerProcess {
     tasks: () => (log.findLast(({ msg }) => msg === 'running')?.['tasks'] as number[] | undefined) ?? [],
     async get(path) {
       const { http } = log.find(({ msg }) => msg === 'starting') ?? {}
-      const response = await fetch(`${http}${path}`)
+      const response = await fetch(`${http}${path}`, { headers: { connection: 'close' } }).catch((cause: unknown) => {
+        throw new Error(`the worker does not answer; it said:\n${text}`, { cause })
+      })
       return { status: response.status, text: await response.text() }
     },
     signal: (name) => void child.kill(name),
