@@ -42,8 +42,8 @@ interface Shelved {
   readonly tried: Set<ModelRecord>
   /** The version that is to score. */
   wanted: string
-  /** What `onFailure` was told last, so that it is told once. */
-  told: RheoError | null
+  /** The wanted version that `onFailure` was last told about: it is told once of each. */
+  told: string | null
 }
 
 /** One task's models: a shelf of versions per name. */
@@ -126,8 +126,8 @@ class OnnxHost implements ModelHost {
   }
 
   #tell(shelved: Shelved, error: RheoError, name: string): void {
-    if (shelved.told === error) return
-    shelved.told = error
+    if (shelved.told === shelved.wanted) return
+    shelved.told = shelved.wanted
     this.#options.onFailure(error, { name, version: shelved.wanted })
   }
 }

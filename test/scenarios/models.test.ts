@@ -142,7 +142,8 @@ describe('a model that is broken', () => {
   )
 
   it('leaves everything to the online model where there is no version before it', async () => {
-    const { scores } = await run([testModel('2', amountTrees(Number.NaN, Number.NaN), laterMs)])
+    const { scores, failures } = await run([testModel('2', amountTrees(Number.NaN, Number.NaN), laterMs)])
+    expect(failures.map(({ code }) => code)).toEqual(['MODEL_INVALID'])
     expect(scores).toHaveLength(count)
     const after = scores.filter(({ eventTime }) => eventTime >= laterMs)
     expect(after.length).toBeGreaterThan(50)
