@@ -1,10 +1,12 @@
-/** Appends numbers and texts to a growing buffer: little-endian, lengths as unsigned LEB128. */
+/** Appends numbers and texts to a growing buffer: little-endian, lengths as unsigned LEB128; the same on every machine. */
 export class ByteWriter {
   #bytes: Buffer
+  #view: DataView
   #at = 0
 
-  constructor(initialBytes = 1_024) {
+  constructor(initialBytes = 256) {
     this.#bytes = Buffer.allocUnsafe(initialBytes)
+    this.#view = viewOf(this.#bytes)
   }
 
   get length(): number {
@@ -16,6 +18,7 @@ export class ByteWriter {
     const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#at + bytes))
     this.#bytes.copy(larger, 0, 0, this.#at)
     this.#bytes = larger
+    this.#view = viewOf(larger)
   }
 
   byte(value: number): void {
@@ -34,16 +37,22 @@ export class ByteWriter {
     this.#bytes[this.#at++] = rest
   }
 
+  float32(value: number): void {
+    this.#room(4)
+    this.#view.setFloat32(this.#at, value, true)
+    this.#at += 4
+  }
+
   float64(value: number): void {
     this.#room(8)
-    this.#bytes.writeDoubleLE(value, this.#at)
+    this.#view.setFloat64(this.#at, value, true)
     this.#at += 8
   }
 
   float64s(values: Float64Array): void {
     this.varint(values.length)
     this.#room(values.byteLength)
-    for (let i = 0; i < values.length; i++, this.#at += 8) this.#bytes.writeDoubleLE(values[i]!, this.#at)
+    for (let i = 0; i < values.length; i++, this.#at += 8) this.#view.setFloat64(this.#at, values[i]!, true)
   }
 
   text(value: string): void {
@@ -71,10 +80,12 @@ export class ByteWriter {
 /** Reads what `ByteWriter` wrote. Running over the end is a RangeError: such bytes were never written by it. */
 export class ByteReader {
   readonly #bytes: Buffer
+  readonly #view: DataView
   #at = 0
 
   constructor(bytes: Uint8Array) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.#view = viewOf(this.#bytes)
   }
 
   get done(): boolean {
@@ -82,22 +93,26 @@ export class ByteReader {
   }
 
   byte(): number {
-    return this.#bytes.readUInt8(this.#at++)
+    return this.#view.getUint8(this.#at++)
   }
 
   varint(): number {
     let value = 0
     for (let scale = 1; ; scale *= 128) {
-      const byte = this.#bytes.readUInt8(this.#at++)
+      const byte = this.#view.getUint8(this.#at++)
       value += (byte & 127) * scale
       if (byte < 128) return value
     }
   }
 
+  float32(): number {
+    this.#at += 4
+    return this.#view.getFloat32(this.#at - 4, true)
+  }
+
   float64(): number {
-    const value = this.#bytes.readDoubleLE(this.#at)
     this.#at += 8
-    return value
+    return this.#view.getFloat64(this.#at - 8, true)
   }
 
   float64s(): Float64Array {
@@ -120,4 +135,8 @@ export class ByteReader {
     this.#at += length
     return value
   }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -1,5 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
-import { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { log } from '../learners/sigmoid.ts'
 import type { DriftDetector, DriftSignal } from './drift-detector.ts'
 
@@ -81,7 +81,7 @@ export class Adwin implements DriftDetector {
         writer.float64(variance)
       }
     }
-    return writer.finish()
+    return writer.take()
   }
 
   static decode(bytes: Uint8Array): Adwin {

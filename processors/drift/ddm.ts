@@ -1,5 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
-import { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import type { DriftDetector, DriftSignal } from './drift-detector.ts'
 
 export interface DdmOptions {
@@ -60,7 +60,7 @@ export class Ddm implements DriftDetector {
     const { minValues, warningLevel, driftLevel } = this.#options
     for (const value of [minValues, warningLevel, driftLevel]) writer.float64(value)
     for (const value of [this.#count, this.#rate, this.#bestRate, this.#bestDeviation]) writer.float64(value)
-    return writer.finish()
+    return writer.take()
   }
 
   static decode(bytes: Uint8Array): Ddm {

@@ -1,5 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
-import { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { hash32 } from '../random.ts'
 import type { DriftDetector, DriftSignal } from './drift-detector.ts'
 
@@ -57,7 +57,7 @@ export class Kswin implements DriftDetector {
     for (const value of [alpha, window, sample, seed, this.#draws]) writer.float64(value)
     writer.varint(this.#values.length)
     for (const value of this.#values) writer.float64(value)
-    return writer.finish()
+    return writer.take()
   }
 
   static decode(bytes: Uint8Array): Kswin {

@@ -1,5 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
-import { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import type { DriftDetector, DriftSignal } from './drift-detector.ts'
 
 export interface PageHinkleyOptions {
@@ -67,7 +67,7 @@ export class PageHinkley implements DriftDetector {
     for (const value of [this.#count, this.#mean, this.#up, this.#lowestUp, this.#down, this.#highestDown]) {
       writer.float64(value)
     }
-    return writer.finish()
+    return writer.take()
   }
 
   static decode(bytes: Uint8Array): PageHinkley {

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { readColumn, writeColumn } from './state-codec.ts'
 import { hash53 } from './value-hash.ts'
 
@@ -67,7 +67,7 @@ export function createAdmission(options: {
       const cells = Float64Array.from(kept.flat())
       writer.varint(kept.length)
       for (let column = 0; column < STRIDE; column++) writeColumn(writer, cells, column, STRIDE, kept.length)
-      return writer.finish()
+      return writer.take()
     },
     decode(bytes) {
       const reader = new ByteReader(bytes)

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { addValue, compactValues, countValues, lastOccurrenceMs } from './distinct-values.ts'
 import { pairDifference, squaredDeviations } from './double-double.ts'
 import { type EntityState, lengthOf, startOf } from './entity-cells.ts'
@@ -149,7 +149,7 @@ export class EntityPlan {
         writeList(writer, state.cells, list.list)
       }
     }
-    return writer.finish()
+    return writer.take()
   }
 
   decode(bytes: Uint8Array): EntityState {

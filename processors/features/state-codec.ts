@@ -1,4 +1,4 @@
-import type { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import type { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { blocksAt, capacityOf, type EntityState, type ListShape, lengthOf, reserve, setLength } from './entity-cells.ts'
 
 /** What a cell starts with: an even number is a whole-number difference to the cell above, these are the rest. */

@@ -1,5 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { sigmoid } from './sigmoid.ts'
 
 /** What a scorer needs: calibrated log-odds = slope · logit + intercept, slope > 0. */
@@ -86,7 +86,7 @@ export class Calibrator {
     const { memory } = this
     for (const value of [memory, this.#minSlope, this.#slope, this.#intercept]) writer.float64(value)
     for (const value of [this.#h, this.#hx, this.#hxx, this.#t, this.#tx]) writer.float64(value)
-    return writer.finish()
+    return writer.take()
   }
 
   /** A calibrator that continues from what `encode` gave, bit for bit. */

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from './bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 
 /**
  * How weights travel from the learner to the scorers.
@@ -19,7 +19,7 @@ export function encodeDelta(slots: ArrayLike<number>, count: number, weightAt: (
     if (weight !== 0) writer.float32(weight)
     previous = slot
   }
-  return writer.finish()
+  return writer.take()
 }
 
 /** Calls `each` for every slot of a delta, ascending. Throws a RangeError where the bytes end too early. */

@@ -1,5 +1,5 @@
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import type { Resident } from '../step.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
 import { readDelta } from './ftrl-delta.ts'
 import { assertLength } from './ftrl-kernel.ts'
 import { sparseDot } from './sparse-dot.ts'
@@ -73,12 +73,12 @@ export class FtrlWeights implements Resident {
       writer.varint(slot - first)
       writer.float32(weight)
     }
-    return writer.finish()
+    return writer.take()
   }
 
   #decodePage(page: number, bytes: Uint8Array): void {
     const reader = new ByteReader(bytes)
-    while (!reader.atEnd) {
+    while (!reader.done) {
       const slot = page * PAGE_SLOTS + reader.varint()
       this.weights[slot] = reader.float32()
     }

@@ -1,6 +1,6 @@
 import { RheoError } from '../../schemas/errors.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import type { Resident } from '../step.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
 import { encodeDelta, readDelta } from './ftrl-delta.ts'
 import { type FtrlConstants, type FtrlKernel, weightOf } from './ftrl-kernel.ts'
 import { createKernel } from './ftrl-simd.ts'
@@ -172,13 +172,13 @@ export class Ftrl implements Resident {
       writer.float32(z)
       writer.float32(n)
     }
-    return writer.finish()
+    return writer.take()
   }
 
   #decodePage(page: number, bytes: Uint8Array): void {
     const { table } = this.#kernel
     const reader = new ByteReader(bytes)
-    while (!reader.atEnd) {
+    while (!reader.done) {
       const at = (page * PAGE_SLOTS + reader.varint()) * 4
       const z = reader.float32()
       const n = reader.float32()
@@ -239,5 +239,5 @@ function assertSettings({ bits, alpha, beta, lambda1, lambda2, retain }: Require
 function encodeSettings({ bits, alpha, beta, lambda1, lambda2, retain }: Required<FtrlSettings>): Uint8Array {
   const writer = new ByteWriter()
   for (const value of [bits, alpha, beta, lambda1, lambda2, retain]) writer.float64(value)
-  return writer.finish()
+  return writer.take()
 }

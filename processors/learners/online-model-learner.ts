@@ -1,5 +1,5 @@
 import { RheoError } from '../../schemas/errors.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { Encoder, type SparseExample } from './encoder.ts'
 import { Ftrl } from './ftrl.ts'
 import { createKernel } from './ftrl-simd.ts'
@@ -63,7 +63,7 @@ export class FtrlModelLearner implements ModelLearner {
     writer.varint(this.#learnt)
     writer.varint(this.#learntAtLastUpdate)
     for (const mean of this.#baseline) writer.float64(mean)
-    pages.push([BASELINE_PAGE, writer.finish()])
+    pages.push([BASELINE_PAGE, writer.take()])
     return pages
   }
 

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from './bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 
 /** What scorers get from the learner of an FTRL model. */
 export interface ModelUpdate {
@@ -34,7 +34,7 @@ export function encodeBaseline(version: number, baseline: Float32Array): Uint8Ar
   writer.varint(version)
   writer.varint(baseline.length)
   for (const mean of baseline) writer.float32(mean)
-  return writer.finish()
+  return writer.take()
 }
 
 export function decodeBaseline(bytes: Uint8Array, featureCount: number): { version: number; baseline: Float32Array } {

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '../learners/bytes.ts'
+import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 
 export const DAY_MS = 86_400_000
 
@@ -110,7 +110,7 @@ export class DayHistogram {
         writer.varint(counts[bin]!)
       }
     }
-    return writer.finish()
+    return writer.take()
   }
 
   static decode(bytes: Uint8Array): DayHistogram {
