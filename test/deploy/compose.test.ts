@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { environmentName, settingNames } from '../../cli/setting-list.ts'
 import { filesBelow, root, sourceFolders } from '../house/source-files.ts'
-import { parseYaml } from './yaml.ts'
+import { readYaml } from './read-yaml.ts'
 
 const duration = z.string().regex(/^\d+s$/)
 const pinned = z.string().regex(/^[a-z0-9./-]+:\d+(\.\d+)+(-[a-z]+)?$/)
@@ -39,10 +39,10 @@ const composeSchema = z.strictObject({
       restart: z.literal('unless-stopped'),
     }),
   ),
-  volumes: z.record(z.string(), z.null()),
+  volumes: z.record(z.string(), z.literal('')),
 })
 
-const compose = composeSchema.parse(parseYaml(readFileSync(join(root, 'deploy/compose.yaml'), 'utf8'))[0])
+const compose = composeSchema.parse(readYaml(readFileSync(join(root, 'deploy/compose.yaml'), 'utf8'))[0])
 const services = Object.entries(compose.services)
 const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8')
 

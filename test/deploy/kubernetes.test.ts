@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { environmentName, settingNames, settingNotes, settingsSchema } from '../../cli/setting-list.ts'
 import { catalogueTopic } from '../../schemas/topics.ts'
 import { filesBelow, root } from '../house/source-files.ts'
-import { parseYaml } from './yaml.ts'
+import { readYaml } from './read-yaml.ts'
 
 /** The fields of the Kubernetes and KEDA APIs that the manifests use; an unknown field is a mistake. */
 const text = z.string()
@@ -142,7 +142,7 @@ const disruptionBudget = z.strictObject({
   spec: z.strictObject({ maxUnavailable: whole, selector }),
 })
 
-const read = (name: string) => parseYaml(readFileSync(join(root, 'deploy/kubernetes', name), 'utf8'))
+const read = (name: string) => readYaml(readFileSync(join(root, 'deploy/kubernetes', name), 'utf8'))
 
 const [settings, workers] = z.tuple([configMap, deployment]).parse(read('worker.yaml'))
 const [login, scaling] = z.tuple([triggerAuthentication, scaledObject]).parse(read('autoscaling.yaml'))
