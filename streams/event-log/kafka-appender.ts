@@ -8,7 +8,7 @@ import { type Sends, topicMessages } from './kafka-sends.ts'
 
 /** A producer that dies in mid-transaction holds readers of its partitions up for so long. */
 const TRANSACTION_TIMEOUT_MS = 10_000
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 30_000
 const PAUSE_MS = 100
 
 /**
@@ -41,6 +41,7 @@ export class KafkaAppender {
         await (how === 'commit' ? producer.commit() : producer.abort())
       } catch (error) {
         await this.#forgetTransactional()
+        if (isFencing(error)) throw expiredTransaction(error)
         throw how === 'commit' ? mayHaveHappened(error) : error
       }
       if (how === 'abort') await this.#forgetTransactional()
@@ -49,8 +50,8 @@ export class KafkaAppender {
 
   async close(): Promise<void> {
     await this.#tail
-    await (await this.#idempotent)?.disconnect()
-    await (await this.#transactional)?.close()
+    await this.#idempotent?.then((producer) => producer.disconnect()).catch(() => undefined)
+    await this.#transactional?.then((producer) => producer.close()).catch(() => undefined)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -69,7 +70,7 @@ export class KafkaAppender {
       // Its count of what the broker has may be wrong now; a new producer counts from 0.
       const broken = this.#idempotent
       this.#idempotent = null
-      await (await broken.catch(() => null))?.disconnect()
+      await broken.then((producer) => producer.disconnect()).catch(() => undefined)
       throw error
     }
   }
@@ -77,7 +78,7 @@ export class KafkaAppender {
   /** What was sent but not committed is sent again, by a new producer: until the commit nothing of it has happened. */
   async #inTransaction(sends: Sends, joined: boolean): Promise<void> {
     for (const untilMs = performance.now() + PATIENCE_MS; ; ) {
-      const hadSent = (await this.#transactional)?.isOpen === true
+      const hadSent = (await this.#transactional?.catch(() => null))?.isOpen === true
       let step: 'send' | 'commit' = 'send'
       try {
         this.#transactional ??= TransactionalProducer.open(this.#kafka, this.#transactionalId, TRANSACTION_TIMEOUT_MS)
@@ -91,7 +92,9 @@ export class KafkaAppender {
         // Nobody else has the id: the brokers have ended the transaction because it took too long.
         const expired = isFencing(error)
         if (step === 'commit' && !expired) throw mayHaveHappened(error)
-        if (hadSent || !(expired || isTransient(error)) || performance.now() > untilMs) throw error
+        const isOver = hadSent || performance.now() > untilMs
+        if (isOver && expired) throw expiredTransaction(error)
+        if (isOver || !(expired || isTransient(error))) throw error
         await sleep(PAUSE_MS)
       }
     }
@@ -104,6 +107,14 @@ export class KafkaAppender {
     const producer = await broken?.catch(() => null)
     await producer?.close()
   }
+}
+
+function expiredTransaction(cause: unknown): RheoError {
+  return new RheoError('LOG_UNAVAILABLE', 'Appending took longer than the brokers wait for a transaction to end.', {
+    retryable: true,
+    cause,
+    hint: 'Nothing was appended: append again, once the brokers answer sooner.',
+  })
 }
 
 function mayHaveHappened(cause: unknown): unknown {

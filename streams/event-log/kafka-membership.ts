@@ -70,7 +70,7 @@ class KafkaMembership implements Membership {
     this.#listener = null
     const consumer = this.#consumer
     this.#consumer = null
-    await consumer?.disconnect()
+    await consumer?.disconnect().catch(() => undefined)
     await this.#telling?.catch(() => undefined)
   }
 
@@ -144,7 +144,7 @@ class KafkaMembership implements Membership {
         this.#listener?.failed(failure)
         return
       }
-      await this.#consumer?.disconnect()
+      await this.#consumer?.disconnect().catch(() => undefined)
       if (this.#listener === null) return
       await sleep(REJOIN_PAUSE_MS)
       if (this.#listener === null) return

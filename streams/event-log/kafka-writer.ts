@@ -22,7 +22,7 @@ export interface WriterLog {
 }
 
 /** A commit is done again for so long; a broker that dies is replaced sooner. */
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 30_000
 const PAUSE_MS = 100
 
 /**
@@ -158,11 +158,15 @@ export class KafkaWriter implements TaskWriter {
   }
 
   async #reopen(): Promise<void> {
-    try {
-      await this.#producer.close()
-      this.#producer = await openProducer(this.#log, this.#group, this.#task)
-    } catch (error) {
-      throw this.#end(error)
+    await this.#producer.close()
+    for (const untilMs = performance.now() + PATIENCE_MS; ; ) {
+      try {
+        this.#producer = await openProducer(this.#log, this.#group, this.#task)
+        return
+      } catch (error) {
+        if (!isTransient(error) || performance.now() > untilMs) throw this.#end(error)
+        await sleep(PAUSE_MS)
+      }
     }
   }
 

@@ -106,18 +106,18 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       return found
     })
 
-  /** Waits until others can read what was appended, as on the embedded logs. */
+  /** Waits until others can read what was appended, as on the embedded logs; not for long where brokers are moving. */
   const readable = async (sends: Sends): Promise<void> => {
-    const client = await admin()
     const untilMs = performance.now() + READABLE_WITHIN_MS
     const ends = sends.ends()
+    const isReadable = async (topic: string): Promise<boolean> => {
+      const found = new Map(
+        (await (await admin()).fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, high]),
+      )
+      return ends.every((each) => each.topic !== topic || BigInt(found.get(each.partition) ?? 0) >= each.end)
+    }
     for (const topic of new Set(ends.map((each) => each.topic))) {
-      for (;;) {
-        const found = new Map((await client.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, high]))
-        const behind = ends.some((each) => each.topic === topic && BigInt(found.get(each.partition) ?? 0) < each.end)
-        if (!behind || performance.now() > untilMs) break
-        await sleep(ASK_AGAIN_MS)
-      }
+      while (!(await isReadable(topic).catch(notYet)) && performance.now() < untilMs) await sleep(ASK_AGAIN_MS)
     }
   }
 
@@ -266,4 +266,10 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       await (await connecting)?.disconnect()
     },
   }
+}
+
+/** Throws what will not pass; else: not yet. */
+function notYet(error: unknown): false {
+  if (!isTransient(error)) throw error
+  return false
 }
