@@ -37,6 +37,11 @@ export class Health {
     this.#degraded.set(what, detail)
   }
 
+  /** Everything works as well as it should. */
+  restore(): void {
+    this.#degraded.clear()
+  }
+
   /** Something got on. */
   moved(): void {
     this.#isWorking = true

@@ -48,6 +48,7 @@ export async function runScenario(scenario: string | undefined, flags: object): 
   health.raise('starting', 'the servers were not reached yet')
   const metrics = createWorkerMetrics()
   const stop = catchStop(settings.drain, log)
+  stop.signal.addEventListener('abort', () => health.raise('draining', 'it was told to stop'))
   const worker: Worker = { place, log, health, metrics, stop, watch: null }
   const endpoints = await openEndpoints({
     host: settings.httpHost,
@@ -127,7 +128,14 @@ async function runOnce(worker: Worker): Promise<void> {
         log: watch.log,
         store: watch.store,
         registry,
-        models: observeModels(hosts, (events) => metrics.degraded.inc(events)),
+        models: observeModels(hosts, {
+          onDegraded: (events) => metrics.degraded.inc(events),
+          onWhole() {
+            health.restore()
+            metrics.degradedNow.reset()
+            log.info('every model scores again')
+          },
+        }),
         stateIs: settings.redis === null ? 'beside the log' : 'elsewhere',
         newPartitions: newPartitions(place, scenario.event.topic.partitions),
         partitions: settings.partitions,

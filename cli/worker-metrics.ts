@@ -41,7 +41,7 @@ export function createWorkerMetrics() {
     ),
     restoring: gauge('rheo_restore_remaining_records', 'Offsets to fold again before work goes on', 'topic'),
     tasks: gauge('rheo_tasks_held', 'Tasks that this process runs'),
-    assigned: gauge('rheo_tasks_assigned', 'Tasks that are this process’s to run, running or being restored'),
+    assigned: gauge('rheo_tasks_assigned', "Tasks that are this process's to run, running or being restored"),
     modelVersion: gauge('rheo_model_version', 'Version of the model in the newest score', 'model'),
     degraded: counter('rheo_scores_degraded_total', 'Events asked of models while one of them did not answer'),
     degradedNow: gauge('rheo_degraded', '1 while a model does not score as it should', 'model'),
