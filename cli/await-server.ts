@@ -6,6 +6,8 @@ export interface Patience {
   readonly signal: AbortSignal
   /** Give up after so long; null: never. */
   readonly giveUpAfterMs: number | null
+  /** When the work last got on, monotonic milliseconds: waiting counts from there. Default: it never did. */
+  workedAtMs?(): number
   /** Called at every failure that may pass. */
   onWaiting(error: RheoError, waitedMs: number): void
 }
@@ -18,13 +20,18 @@ const LONGEST_PAUSE_MS = 5_000
  * aborts. Throws at once what will not pass, such as a wrong password, and the last failure when patience ends.
  */
 export async function untilThere<T>(work: () => Promise<T>, patience: Patience): Promise<T | null> {
-  const startMs = performance.now()
+  let waitingSinceMs = performance.now()
   for (let pauseMs = FIRST_PAUSE_MS; !patience.signal.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
     try {
       return await work()
     } catch (error) {
       if (!(error instanceof RheoError) || !error.retryable) throw error
-      const waitedMs = performance.now() - startMs
+      const workedMs = patience.workedAtMs?.() ?? waitingSinceMs
+      if (workedMs > waitingSinceMs) {
+        waitingSinceMs = workedMs
+        pauseMs = FIRST_PAUSE_MS
+      }
+      const waitedMs = performance.now() - waitingSinceMs
       if (patience.giveUpAfterMs !== null && waitedMs + pauseMs > patience.giveUpAfterMs) throw error
       patience.onWaiting(error, waitedMs)
     }

@@ -48,6 +48,11 @@ export class Health {
     this.#movedMs = this.#now()
   }
 
+  /** When something last got on, by `now`. */
+  get movedMs(): number {
+    return this.#movedMs
+  }
+
   /** Waits for a server, or is done: it cannot hang. */
   rests(): void {
     this.#isWorking = false

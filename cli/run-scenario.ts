@@ -63,8 +63,9 @@ export async function runScenario(scenario: string | undefined, flags: object): 
       { scenario: place.scenario, log: whereLogIs(place), state: whereStateIs(place), http: endpoints.url },
       'starting',
     )
-    await keepRunning(worker)
-    log.info('stopped: everything that was read is committed and flushed')
+    const outcome = await keepRunning(worker)
+    if (outcome === 'drained') log.info('stopped: everything that was read is committed and flushed')
+    else log.info('stopped while a server was away: the next worker goes on from the last commit')
   } catch (error) {
     health.raise('failed', error instanceof Error ? error.message : String(error))
     throw error
@@ -76,12 +77,13 @@ export async function runScenario(scenario: string | undefined, flags: object): 
 }
 
 /** Runs, and begins anew with new connections when a server has been away for longer than the run loop waits. */
-async function keepRunning(worker: Worker): Promise<void> {
+async function keepRunning(worker: Worker): Promise<'drained' | 'given up'> {
   const { log, health, stop, place } = worker
   let remindedMs = Number.NEGATIVE_INFINITY
-  await untilThere(() => runOnce(worker), {
+  const outcome = await untilThere(() => runOnce(worker), {
     signal: stop.signal,
     giveUpAfterMs: place.settings.giveUpAfter,
+    workedAtMs: () => health.movedMs,
     onWaiting(error, waitedMs) {
       health.rests()
       health.raise(concernOf(error), error.message)
@@ -94,9 +96,10 @@ async function keepRunning(worker: Worker): Promise<void> {
       )
     },
   })
+  return outcome ?? 'given up'
 }
 
-async function runOnce(worker: Worker): Promise<void> {
+async function runOnce(worker: Worker): Promise<'drained'> {
   const { place, log, health, metrics, stop } = worker
   const { settings } = place
   const scenario = await scenarioOf(place.scenario)
@@ -168,6 +171,7 @@ async function runOnce(worker: Worker): Promise<void> {
           log.warn({ code: error.code, attempt }, `trying again from the checkpoint: ${error.message}`)
         },
       })
+      return 'drained'
     } finally {
       watch.close()
       worker.watch = null

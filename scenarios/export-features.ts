@@ -1,3 +1,4 @@
+import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import { eventOf } from '../streams/event-value.ts'
 import type { Output } from '../streams/topology.ts'
@@ -42,15 +43,24 @@ export interface LogExport {
   readonly sinceMs: number | null
   /** Scores and labels from this event time on are left out. */
   readonly untilMs: number | null
+  /** Whose ids the log's events have. Default: those that the scenario brings. */
+  readonly registry?: SchemaRegistry
 }
 
 /**
  * Writes the features of the scores that a log holds, with the labels that their outcomes name, partition after partition.
  * Both topics are read side by side, by event time, so that memory holds what waits for its label and not the log.
  */
-export async function exportFromLog({ log, scenario, file, sinceMs, untilMs }: LogExport): Promise<TableCounts> {
+export async function exportFromLog({
+  log,
+  scenario,
+  file,
+  sinceMs,
+  untilMs,
+  registry,
+}: LogExport): Promise<TableCounts> {
   const table = openFeatureTable({ file, scenario, sinceMs })
-  const [scoreOutput, outcomeOutput] = scenario.topology(1).outputs
+  const [scoreOutput, outcomeOutput] = scenario.topology(1, undefined, registry).outputs
   const partitions = (await log.topics()).get(scoreOutput!.topic)?.partitions ?? 0
   const known = (timeMs: number): boolean => untilMs === null || timeMs < untilMs
   for (let partition = 0; partition < partitions; partition++) {
@@ -75,7 +85,10 @@ async function* events<E extends object>(log: EventLog, output: Output, partitio
   const { start, end } = await log.bounds(output.topic, partition)
   for (let next = start; next < end; ) {
     const fetched = await log.fetch(output.topic, partition, next, FETCH)
-    for (const { value } of fetched.records) yield eventOf(value, output.codec) as E
+    for (const { value } of fetched.records) {
+      if (value instanceof Uint8Array) await output.codec.prepare(value)
+      yield eventOf(value, output.codec) as E
+    }
     if (fetched.next === next) return
     next = fetched.next
   }

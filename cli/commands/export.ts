@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { RheoError } from '../../schemas/errors.ts'
-import { openLog } from '../connections.ts'
+import { openLog, openRegistry } from '../connections.ts'
 import { momentMs } from '../options.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { createProgressBar } from '../progress-bar.ts'
@@ -56,7 +56,10 @@ async function exportFeatures(what: string, options: Options): Promise<void> {
   if (inputs.length === 0) {
     const log = await openLog(place)
     try {
-      return report(await exportFromLog({ log, scenario, file, ...range }), options)
+      return report(
+        await exportFromLog({ log, scenario, file, ...range, registry: await openRegistry(place) }),
+        options,
+      )
     } finally {
       await log.close()
     }

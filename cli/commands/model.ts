@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { RheoError } from '../../schemas/errors.ts'
-import { newPartitions, openLog, openOrCreateLog } from '../connections.ts'
+import { newPartitions, openLog, openOrCreateLog, openRegistry } from '../connections.ts'
 import { momentMs } from '../options.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { scenarioOf } from '../scenario-argument.ts'
@@ -58,7 +58,8 @@ async function add(file: string, options: Options): Promise<void> {
   const { modelTopic } = await import('../../schemas/topics.ts')
   const log = await openOrCreateLog(place)
   try {
-    const clash = (await readModelRecords(log, place.scenario)).find(
+    const registry = await openRegistry(place)
+    const clash = (await readModelRecords(log, place.scenario, registry)).find(
       ({ name, version, sha256 }) => name === record.name && version === record.version && sha256 !== record.sha256,
     )
     if (clash !== undefined) {
@@ -72,13 +73,14 @@ async function add(file: string, options: Options): Promise<void> {
     const partitions = payments?.partitions ?? newPartitions(place, scenario.event.topic.partitions)
     const topic = modelTopic(place.scenario)
     if (!topics.has(topic.name)) await log.ensureTopics([{ ...topic, partitions }])
-    await appendModelRecord(log, place.scenario, record, Date.now())
+    await appendModelRecord(log, place.scenario, record, Date.now(), registry)
   } finally {
     await log.close()
   }
   if (options.json) return printJson(record)
   print(`${record.name} ${record.version} scores from its record on (${record.sha256.slice(0, 12)}…)`)
-  print(`rheo subscribe scores --state ${place.directory}   shows it among the challengers`)
+  const where = place.settings.kafka === null ? ` --state ${place.directory}` : ''
+  print(`rheo subscribe scores${where}   shows it among the challengers`)
 }
 
 async function list(options: Options): Promise<void> {
@@ -86,7 +88,7 @@ async function list(options: Options): Promise<void> {
   const { inForce, readModelRecords } = await import('../../scenarios/model-records.ts')
   const log = await openLog(place)
   try {
-    const records = await readModelRecords(log, place.scenario)
+    const records = await readModelRecords(log, place.scenario, await openRegistry(place))
     const scoring = new Set(inForce(records))
     const rows = records.map(({ manifest: _manifest, offset, ...rest }, i) => {
       return { ...rest, offset: String(offset), scores: scoring.has(records[i]!) }
@@ -107,7 +109,8 @@ async function remove(name: string, options: Options): Promise<void> {
   const { appendModelRecord, inForce, readModelRecords } = await import('../../scenarios/model-records.ts')
   const log = await openLog(place)
   try {
-    const known = inForce(await readModelRecords(log, place.scenario))
+    const registry = await openRegistry(place)
+    const known = inForce(await readModelRecords(log, place.scenario, registry))
     const found = known.find((record) => record.name === name)
     if (found === undefined) {
       throw new RheoError('USAGE', `no model called ${name} scores`, {
@@ -116,7 +119,7 @@ async function remove(name: string, options: Options): Promise<void> {
     }
     const { version, sha256, manifest, eventTime } = found
     const record = { name, version, sha256, action: 'withdraw', eventTime, manifest } as const
-    await appendModelRecord(log, place.scenario, record, Date.now())
+    await appendModelRecord(log, place.scenario, record, Date.now(), registry)
     if (options.json) return printJson(record)
     print(`${name} ${version} scores no more from its record on`)
   } finally {

@@ -101,6 +101,20 @@ describe('waiting for a server', () => {
     await expect(untilThere(() => Promise.reject(wrong), { ...patience, giveUpAfterMs: null })).rejects.toBe(wrong)
   })
 
+  it('has patience anew once the work got on in between', async () => {
+    const { signal } = new AbortController()
+    let attempts = 0
+    const work = async (): Promise<string> => {
+      if (++attempts === 4) return 'there'
+      throw away()
+    }
+    const patience = { signal, giveUpAfterMs: 600, onWaiting: () => undefined }
+    const getsOn = { ...patience, workedAtMs: () => performance.now() }
+    expect(await untilThere(work, getsOn)).toBe('there')
+    attempts = 0
+    await expect(untilThere(work, patience)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' })
+  })
+
   it('ends without a result when it is told to stop', async () => {
     const stop = new AbortController()
     const patience = { signal: stop.signal, giveUpAfterMs: null, onWaiting: () => stop.abort() }
