@@ -19,6 +19,11 @@ export interface KafkaLogOptions extends TopicOptions {
   readonly bufferBytes?: number
   /** A task's transaction is ended by the brokers when its process hangs so long, and nobody took it over. Default 60,000. */
   readonly transactionTimeoutMs?: number
+  /**
+   * `truncate` acts on a partition at most so often, and leaves what it skipped to a later call: it costs five requests,
+   * and a broker frees whole segments only. Default 10,000.
+   */
+  readonly truncateEveryMs?: number
 }
 
 /** After a commit its records become readable within some milliseconds; behind another's open transaction, later. */
@@ -62,6 +67,8 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   const writers = new Set<KafkaWriter>()
   /** Ends of own commits that were not seen to be readable yet, by `topic/partition`. */
   const ownEnds = new Map<string, bigint>()
+  /** When each partition was truncated last; `performance.now()`. */
+  const truncatedMs = new Map<string, number>()
   /** Positions of own commits, by group, topic and partition: what the brokers answer may lag behind. */
   const ownPositions = new Map<string, { readonly next: bigint; readonly atMs: number }>()
 
@@ -245,6 +252,10 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
     },
     committed,
     async truncate(topic, partition, before) {
+      const name = `${topic}/${partition}`
+      const nowMs = performance.now()
+      if (nowMs - (truncatedMs.get(name) ?? Number.NEGATIVE_INFINITY) < (options.truncateEveryMs ?? 10_000)) return
+      truncatedMs.set(name, nowMs)
       await asOurs(`Dropping records of ${topic}/${partition}`, async () => {
         const { start, end } = await bounds(topic, partition)
         if (before <= start) return

@@ -30,7 +30,7 @@ export function uniqueName(): string {
 }
 
 export function openTestLog(options: KafkaLogOptions = {}): EventLog {
-  return openKafkaLog({ brokers: [BROKER] }, { maxWaitMs: 5, ...options })
+  return openKafkaLog({ brokers: [BROKER] }, { maxWaitMs: 5, truncateEveryMs: 0, ...options })
 }
 
 /**
