@@ -8,6 +8,7 @@ const LENGTH = 1
 const CAPACITY = 2
 const HEADER_CELLS = 3
 const FEW_ROWS = 32
+const NEARLY_FULL = 0.75
 
 /**
  * All that is kept about one entity, as one array: an event needs a little of every list, and what takes time is waiting
@@ -93,21 +94,25 @@ export function capacityOf(cells: Float64Array, list: ListShape): number {
   return cells[list.header + CAPACITY]! | 0
 }
 
-/** Gives the list room for so many rows, moving the whole entity; a list that was never fed starts without rows. O(cells). */
+/**
+ * Gives the list room for so many rows, moving the whole entity; a list that was never fed starts without rows. Lists that
+ * are nearly full get more room by the way: they mostly fill together. O(cells).
+ */
 export function reserve(state: EntityState, list: ListShape, rows: number): void {
   const { lists } = list.state
   const old = state.cells
-  let size = FIRST_HEADER + lists.length * HEADER_CELLS
+  const headers = FIRST_HEADER + lists.length * HEADER_CELLS
+  let size = headers
   for (const each of lists) {
-    const capacity = each === list ? rows : capacityOf(old, each)
+    const capacity = each === list ? rows : roomToKeep(old, each)
     if (capacity > 0) size += each.fixed + capacity * each.width
   }
   const cells = new Float64Array(size)
   cells[NEWEST_MS] = old[NEWEST_MS]!
   cells[WATERMARK_MS] = old[WATERMARK_MS]!
-  let at = FIRST_HEADER + lists.length * HEADER_CELLS
+  let at = headers
   for (const each of lists) {
-    const capacity = each === list ? rows : capacityOf(old, each)
+    const capacity = each === list ? rows : roomToKeep(old, each)
     if (capacity === 0) continue
     cells[each.header + AT] = at
     cells[each.header + LENGTH] = old[each.header + LENGTH]!
@@ -118,10 +123,19 @@ export function reserve(state: EntityState, list: ListShape, rows: number): void
   state.cells = cells
 }
 
-/** Makes room for more rows: half as many again, while there are few twice as many. */
+/** Makes room for more rows. */
 export function grow(state: EntityState, list: ListShape): void {
-  const rows = capacityOf(state.cells, list)
-  reserve(state, list, rows < FEW_ROWS ? 2 * rows : Math.ceil(1.5 * rows))
+  reserve(state, list, more(capacityOf(state.cells, list)))
+}
+
+function roomToKeep(cells: Float64Array, list: ListShape): number {
+  const capacity = capacityOf(cells, list)
+  return lengthOf(cells, list) >= capacity * NEARLY_FULL ? more(capacity) : capacity
+}
+
+/** Half as many again, while there are few twice as many. */
+function more(rows: number): number {
+  return rows < FEW_ROWS ? 2 * rows : Math.ceil(1.5 * rows)
 }
 
 function moveList(list: ListShape, from: Float64Array, to: Float64Array): void {

@@ -220,11 +220,12 @@ function applyDecayed(
   for (const term of layout.decayed) {
     const x = inputs.numbers[term.input]!
     if (Number.isNaN(x) || (term.filter >= 0 && inputs.accepted[term.filter] === 0)) continue
+    if (term.adds === 'true' && x === 0) continue
     if (term.halfLife !== halfLife) {
       halfLife = term.halfLife
       weight = decayWeight(layout, cells, halfLife, tMs)
     }
-    const added = term.adds === 'value' ? weight * x : term.adds === 'true' && x === 0 ? 0 : weight
+    const added = term.adds === 'value' ? weight * x : weight
     for (let at = from + term.column; at < end; at += width) cells[at]! += added
   }
 }

@@ -18,8 +18,9 @@ export interface EncoderOptions {
   readonly crosses?: readonly (readonly [string, string])[]
 }
 
-/** Knots per doubling of (1 + 64 |value|). */
-const KNOTS_PER_OCTAVE = 2
+/** Two knots per doubling of (1 + 64 |value|): a knot is half of the 2^20 steps that a float64's high word has. */
+const KNOT_BITS = 19
+const KNOT = 2 ** KNOT_BITS
 const LOWEST_KNOT = -44
 const HIGHEST_KNOT = 83
 const KNOTS = HIGHEST_KNOT - LOWEST_KNOT + 1
@@ -90,23 +91,22 @@ export class Encoder {
       const value = features[f]!
       if (Number.isNaN(value)) continue
       owners[length] = f
-      partners[length] = -1
       if (this.#categorical[f] === 1) {
         indices[length] = this.#hashedSlot(f, exactBits(value), -1, 0)
         values[length++] = 1
         continue
       }
-      const place = placeOnScale(value) - LOWEST_KNOT
-      const knot = Math.floor(place)
-      const beyond = place - knot
+      const place = placeOnScale(value) - LOWEST_KNOT * KNOT
+      const knot = place >> KNOT_BITS
+      const beyond = (place & (KNOT - 1)) / KNOT
       indices[length] = 1 + f * KNOTS + knot
       values[length++] = 1 - beyond
       if (beyond === 0) continue
       owners[length] = f
-      partners[length] = -1
       indices[length] = 2 + f * KNOTS + knot
       values[length++] = beyond
     }
+    if (this.#crosses.length > 0) partners.fill(-1, 0, length)
     for (let c = 0; c < this.#crosses.length; c += 2) {
       const first = this.#crosses[c]!
       const second = this.#crosses[c + 1]!
@@ -126,7 +126,7 @@ export class Encoder {
   /** What a value counts as inside a cross: the nearest knot, the exact value of a category, or missing. */
   #cell(feature: number, value: number): number {
     if (Number.isNaN(value)) return MISSING
-    return this.#categorical[feature] === 1 ? exactBits(value) : Math.round(placeOnScale(value))
+    return this.#categorical[feature] === 1 ? exactBits(value) : Math.round(placeOnScale(value) / KNOT)
   }
 
   #hashedSlot(first: number, firstCell: number, second: number, secondCell: number): number {
@@ -135,14 +135,12 @@ export class Encoder {
   }
 }
 
-/** Knots from zero, LOWEST_KNOT to HIGHEST_KNOT. */
+/** In KNOT-ths of a knot from zero, a whole number: LOWEST_KNOT to HIGHEST_KNOT. */
 function placeOnScale(value: number): number {
   float[0] = 1 + 64 * Math.abs(value)
   // exponent and leading mantissa bits of a float64, read as one fixed-point number: log2, straight in each octave
-  const octaves = (words[HIGH_WORD]! - 0x3ff00000) / 0x100000
-  return value < 0
-    ? Math.max(LOWEST_KNOT, -octaves * KNOTS_PER_OCTAVE)
-    : Math.min(HIGHEST_KNOT, octaves * KNOTS_PER_OCTAVE)
+  const place = words[HIGH_WORD]! - 0x3ff00000
+  return value < 0 ? Math.max(LOWEST_KNOT * KNOT, -place) : Math.min(HIGHEST_KNOT * KNOT, place)
 }
 
 function exactBits(value: number): number {
