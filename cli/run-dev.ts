@@ -1,3 +1,4 @@
+import { DENSE_RULE } from '../gpu/online-dense.ts'
 import { ROUND } from '../scenarios/fraud/generator/live-payments.ts'
 import { runEmbedded } from '../scenarios/run-embedded.ts'
 import type { DevFlags } from './commands/dev.ts'
@@ -49,6 +50,7 @@ export async function runDev(name: string, flags: DevFlags): Promise<void> {
         if (!flags.json) screen.show(tick)
       },
       provider: settings.provider,
+      dense: flags.dense === true ? DENSE_RULE : null,
       onModelFailure: noteModelFailure,
       onRetry: (error, attempt) => note(`${safe(error.message)}: trying again from the checkpoint (${attempt})`),
     })

@@ -5,6 +5,7 @@ import { RheoError } from '../schemas/errors.ts'
 import { modelTopic } from '../schemas/topics.ts'
 import { untilThere } from './await-server.ts'
 import { newPartitions, openMembership, openServedRegistry, openWorkerLog, openWorkerState } from './connections.ts'
+import { exitCodeOf } from './exit-codes.ts'
 import { type Concern, Health } from './health.ts'
 import { openEndpoints } from './http-endpoints.ts'
 import { observeMembership } from './observe-membership.ts'
@@ -32,7 +33,7 @@ interface Worker {
   watch: WorkerWatch | null
 }
 
-/** `rheo run`: a worker until SIGTERM or SIGINT. Throws what does not pass by waiting. */
+/** `rheo run`: a worker until SIGTERM or SIGINT. What ends it sooner is the last line of its log, and the exit code. */
 export async function runScenario(scenario: string | undefined, flags: object): Promise<void> {
   const called = scenario === undefined ? {} : { scenario: (await scenarioOf(scenario)).name }
   const place = placeOf({ ...flags, ...called })
@@ -57,6 +58,8 @@ export async function runScenario(scenario: string | undefined, flags: object): 
     health,
     metrics: () => readMetrics(worker),
   })
+  const onUncaught = (error: Error): void => log.fatal({ err: error }, 'an error that Rheo did not foresee')
+  process.on('uncaughtExceptionMonitor', onUncaught)
   const report = setInterval(() => reportProgress(worker), REPORT_EVERY_MS).unref()
   try {
     log.info(
@@ -68,8 +71,12 @@ export async function runScenario(scenario: string | undefined, flags: object): 
     else log.info('stopped while a server was away: the next worker goes on from the last commit')
   } catch (error) {
     health.raise('failed', error instanceof Error ? error.message : String(error))
-    throw error
+    if (!(error instanceof RheoError)) throw error
+    const cause = error.cause instanceof Error ? error.cause.message : undefined
+    log.fatal({ code: error.code, cause, next: error.hint }, error.message)
+    process.exitCode = exitCodeOf(error.code)
   } finally {
+    process.off('uncaughtExceptionMonitor', onUncaught)
     clearInterval(report)
     await endpoints.close()
     stop.done()

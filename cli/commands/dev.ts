@@ -9,6 +9,7 @@ export interface DevFlags {
   readonly seed: number
   readonly world: 'drift' | 'stationary'
   readonly state?: string
+  readonly dense?: boolean
   readonly for?: number
   readonly json?: boolean
 }
@@ -42,6 +43,7 @@ export function define(command: Command): void {
     .option('--no-generator', 'score only what others append')
     .optionsGroup('Run:')
     .option('--state <dir>', 'folder of log and state (default: .rheo/<scenario>)')
+    .option('--dense', 'train a neural network on the way, and let it score too')
     .option('--for <duration>', 'end after this long', durationMs)
     .option('--json', 'the result at the end as one JSON document')
     .addHelpText('after', help)
