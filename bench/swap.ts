@@ -30,6 +30,7 @@ const DEPTH = 6
 const LIMITS = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
 const names = fraud.featureSet.names
 
+const models = Array.from({ length: Math.ceil((seconds * 1_000) / SWAP_EVERY_MS) }, (_, i) => treesOf(i + 1))
 const clock = (): number => performance.timeOrigin + performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'rheo-swap-bench-'))
 const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
@@ -51,6 +52,7 @@ try {
   const codec = topology.outputs[0]!.codec
   const stop = new AbortController()
   const startMs = clock()
+  const startCpu = process.cpuUsage()
   const dueMs = new Map<string, number>()
   const latencies: number[] = []
   const versions: string[] = []
@@ -86,11 +88,12 @@ try {
         fed++
       }
       if (nowMs - startMs < (swaps + 1) * SWAP_EVERY_MS) return
-      const model = treesOf(++swaps)
+      const model = models[swaps++]!
       files.put(model)
       await appendModelRecord(log, 'fraud', model.record, Math.floor(nowMs))
     },
   })
+  const cpu = process.cpuUsage(startCpu)
   const records = await readModelRecords(log, 'fraud')
   const recorded = new Set(['ftrl', ...records.map(({ name, version }) => `ftrl+${name}@${version}`)])
   const order = versions.filter((version, i) => i === 0 || version !== versions[i - 1])
@@ -106,6 +109,7 @@ try {
     eachOnce: new Set(order).size === order.length,
     scoredByUnrecorded: versions.filter((version) => !recorded.has(version)).length,
     degraded,
+    cpuUsPerScore: Math.round((cpu.user + cpu.system) / versions.length),
     pauseMsAtSwaps: swapPauses.map((ms) => Math.round(ms)),
     longestPauseMs: Math.round(Math.max(...pauses)),
     latencyMs: { p50: at(latencies, 0.5), p99: at(latencies, 0.99), max: at(latencies, 1) },

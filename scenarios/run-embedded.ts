@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DenseRule } from '../gpu/online-dense.ts'
 import { RheoError } from '../schemas/errors.ts'
 import type { Score } from '../schemas/generated/fraud/score.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
@@ -10,6 +11,7 @@ import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Topology } from '../streams/topology.ts'
 import type { LiveStreamOptions } from './built-in-stream.ts'
 import { defineScenario, type Scenario } from './define-scenario.ts'
+import { type DenseFollower, followForDense } from './dense-follower.ts'
 import { evaluatedOutcome } from './evaluated-outcome.ts'
 import { modelFolder } from './model-files.ts'
 import { createOnnxHosts, type OnnxHostsOptions } from './model-hosts.ts'
@@ -31,6 +33,8 @@ export interface EmbeddedOptions {
   /** What models run on; default the CPU. */
   readonly provider?: OnnxHostsOptions['provider']
   onModelFailure?: OnnxHostsOptions['onFailure']
+  /** Trains a dense model on the way, and lets it score; default none. */
+  readonly dense?: DenseRule | null
 }
 
 /** A score event, and the id of what it is about under one name. */
@@ -75,18 +79,22 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
   makeFolder(directory)
   const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
   const store = openSqliteStateStore(join(directory, 'state.sqlite'), { checkpoints: 'background' })
+  const files = modelFolder(directory)
   const models = createOnnxHosts({
     featureNames: scenario.featureSet.names,
-    read: modelFolder(directory).read,
+    read: files.read,
     provider: options.provider ?? 'cpu',
     onFailure: options.onModelFailure ?? (() => undefined),
   })
+  let dense: DenseFollower | null = null
   try {
     const partitions = (await log.topics()).get(scenario.event.topic.name)?.partitions ?? 1
     const topology = scenario.topology(partitions, undefined, undefined, models)
     await log.ensureTopics(topology.topics)
     const live = await startStream(scenario, log, topology, generator)
     const view = await createView(log, topology, scenario)
+    const rule = options.dense ?? null
+    dense = rule === null ? null : await followForDense({ scenario, log, files, rule }, topology)
     let tickedMs = performance.now()
     await runLive({
       topology,
@@ -99,6 +107,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
       onStart: view.start,
       async onPass(pass) {
         if (pass.folded > 0) await view.take(pass)
+        await dense?.advance()
         if (performance.now() - tickedMs >= options.tickEveryMs) {
           tickedMs = performance.now()
           options.onTick(await view.tick('since the last tick'))
@@ -108,6 +117,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     })
     return await view.tick('whole run')
   } finally {
+    await dense?.close()
     await models.close()
     await log.close()
     await store.close()

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { followForDense } from '../../scenarios/dense-follower.ts'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
+import { modelMemory } from '../../scenarios/model-files.ts'
+import { readModelRecords } from '../../scenarios/model-records.ts'
 import { replayScenario } from '../../scenarios/replay-scenario.ts'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
+import { createMemoryLog } from '../../streams/event-log/memory.ts'
+import { eventsOf, payments, runWithModels } from './model-run.ts'
 
 const DAY_MS = 86_400_000
 const STEP = 64
@@ -32,6 +37,29 @@ async function replayed(batchRecords: number) {
   })
   return { summary, scores }
 }
+
+describe('a dense model that follows a log', () => {
+  it('learns from all of it, and begun again publishes nothing twice', async () => {
+    const log = createMemoryLog()
+    await runWithModels({ log, store: null, admissions: payments, models: [] })
+    const topology = fraud.topology(1, 900_000, undefined, {
+      hostOf: () => {
+        throw new Error('no model runs here')
+      },
+    })
+    const follow = async () => {
+      const rule = { name: 'dense', seed: 1, batch: 16, publishEvery: 4 }
+      const follower = await followForDense({ scenario: fraud, log, files: modelMemory(), rule }, topology)
+      for (let pass = 0; pass < 10; pass++) await follower.advance()
+      await follower.close()
+      return (await readModelRecords(log, 'fraud')).map(({ version, sha256 }) => `${version} ${sha256}`)
+    }
+    const outcomes = (await eventsOf(log, 1)).length
+    const first = await follow()
+    expect(first).toHaveLength(Math.floor(outcomes / 64))
+    expect(await follow()).toEqual(first)
+  })
+})
 
 describe('a dense model that learns during a replay', () => {
   it('is swapped in version by version without a gap, and gives the same scores again', async () => {
