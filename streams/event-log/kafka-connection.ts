@@ -3,6 +3,7 @@ import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
 import { mendReadCommitted } from './kafka-aborted.ts'
 import { registerCodecs } from './kafka-codecs.ts'
+import { speedUpRecords } from './kafka-record-encoder.ts'
 
 /** How to reach a Kafka cluster, and as whom. */
 export interface KafkaConnection {
@@ -55,6 +56,7 @@ export function kafkaClient(connection: KafkaConnection): Kafka {
   }
   registerCodecs()
   mendReadCommitted()
+  speedUpRecords()
   process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1'
   return new Kafka({
     brokers: [...brokers],
