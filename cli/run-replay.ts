@@ -146,7 +146,7 @@ function printSummary(
   else {
     print(measuredOn(evaluation, summary.skippedWarmUpMs))
     print(plainSummary(evaluation).trimEnd())
-    for (const rule of evaluation.rules) print(ruleLine(rule, evaluation.words))
+    for (const rule of evaluation.rules) if (rule.hits > 0) print(ruleLine(rule, evaluation.words))
   }
   if (summary.models !== null) print(modelSummary(summary.models))
   const sign = flow.balanced ? '=' : '≠'
