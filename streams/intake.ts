@@ -13,6 +13,8 @@ interface Reader {
   index: number
   /** The latest timestamp among the records: they need not be in order of time, and all of them can be folded up to here. */
   latestMs: number
+  /** Records known to lie behind those, which are not at hand yet. */
+  left: number
   /** The next offset to fetch. */
   next: bigint
   /** The last fetch of this turn came back full: there may be more. */
@@ -47,6 +49,7 @@ export class Intake {
       records: [],
       index: 0,
       latestMs: NEVER_MS,
+      left: 0,
       next: 0n,
       more: true,
     }))
@@ -57,19 +60,19 @@ export class Intake {
     if (reader !== undefined) Object.assign(reader, { records: [], index: 0, next, more: true })
   }
 
-  /** How far the next `limit` records reach, by their timestamps; Infinity where fewer are there. */
+  /** How far what is at hand reaches, by the records' timestamps, where that is a backlog; else Infinity. */
   async reachMs(limit: number): Promise<number> {
     let reachMs = Number.POSITIVE_INFINITY
     for (const reader of this.#readers) {
       if (reader.index === reader.records.length) await this.#fetch(reader, limit, null)
-      if (reader.records.length >= limit) reachMs = Math.min(reachMs, reader.latestMs)
+      if (isBehind(reader, limit)) reachMs = Math.min(reachMs, reader.latestMs)
     }
     return reachMs
   }
 
   /** Whether records are left that the last batch had to leave: what else may have come was not there when it was read. */
   hasBacklog(limit: number): boolean {
-    return this.#readers.some(({ records, index }) => index < records.length || records.length >= limit)
+    return this.#readers.some((reader) => reader.index < reader.records.length || isBehind(reader, limit))
   }
 
   /**
@@ -126,7 +129,10 @@ export class Intake {
       reader.records = fetched.records.filter(({ offset }) => offset < end)
       reader.next = end
     }
-    reader.latestMs = reader.records.reduce((latest, { timestampMs }) => Math.max(latest, timestampMs), NEVER_MS)
+    reader.left = fetched.left ?? 0
+    // While nothing is at hand, what is behind comes after what came last.
+    if (reader.records.length > 0)
+      reader.latestMs = reader.records.reduce((latest, { timestampMs }) => Math.max(latest, timestampMs), NEVER_MS)
     reader.index = 0
     reader.more = fetched.records.length >= Math.min(limit, FEW_RECORDS)
   }
@@ -182,6 +188,8 @@ function count({ counts }: Outbox, what: 'deleted' | 'rejected', { kind }: Sourc
   counts[ofKind] = (counts[ofKind] ?? 0) + 1
 }
 
+/** Records at hand of more than so much of their time are a backlog. */
+const TOGETHER_MS = 2_000
 const NEVER_MS = Number.NEGATIVE_INFINITY
 const FETCH_BYTES = 8 * 1_048_576
 /** So few of the largest records fit into one fetch: when fewer came, no more were there. */
@@ -189,4 +197,13 @@ const FEW_RECORDS = 8
 
 function bytesOf({ value }: LogRecord): Uint8Array | null {
   return value === null || value instanceof Uint8Array ? value : value.bytes()
+}
+
+/**
+ * Whether there are more records than are at hand, or those at hand came over more than a pass or two: where event time meets
+ * in a later stage, it is time that has to stay together, however few records it takes.
+ */
+function isBehind({ records, index, latestMs, left }: Reader, limit: number): boolean {
+  const next = records[index]
+  return left > 0 || records.length >= limit || (next !== undefined && latestMs - next.timestampMs > TOGETHER_MS)
 }

@@ -113,9 +113,14 @@ export class Outbox implements Emit {
     if (output === undefined) throw new Error(`the topology has no output topic "${short}"`)
     this.counts[short] = (this.counts[short] ?? 0) + 1
     const partition = partitionOf(key, this.#topology.partitions)
-    const about = { scenario: this.#topology.scenario, type: output.type, origin: this.origin }
     const value = new EventValue(event, output.codec)
-    this.record(output.topic, partition, outputRecord(value, key, eventTimeMs, this.#clock(), about))
+    const timestampMs = this.#clock()
+    if (output.headers === 'none') {
+      this.record(output.topic, partition, { key: Buffer.from(key), value, timestampMs })
+      return
+    }
+    const about = { scenario: this.#topology.scenario, type: output.type, origin: this.origin }
+    this.record(output.topic, partition, outputRecord(value, key, eventTimeMs, timestampMs, about))
   }
 
   /** A record for any topic: dead letters and late records keep the bytes they came with. */

@@ -44,6 +44,8 @@ export interface Output {
   readonly codec: EventCodec<object>
   /** CloudEvents type of its events. */
   readonly type: string
+  /** 'none': bare records, for topics of others' that have a form of their own, or where headers cost too much. Default: CloudEvents. */
+  readonly headers?: 'cloudevents' | 'none'
 }
 
 /**

@@ -105,7 +105,7 @@ export function velocityTopology(name: string, inTopic: string, outTopic: string
     ],
     intakeNext: ['customer'],
     stages,
-    outputs: [{ short: 'scores', topic: outTopic, codec: outputCodec, type: 'bench.Score' }],
+    outputs: [{ short: 'scores', topic: outTopic, codec: outputCodec, type: 'bench.Score', headers: 'none' }],
     bodies: new Map([
       ['payment', paymentBody],
       ['hop', hopBody],

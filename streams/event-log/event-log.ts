@@ -81,6 +81,8 @@ export interface Fetched {
   readonly records: readonly LogRecord[]
   /** The next offset to fetch; larger than the last record's offset, by more than one where there are gaps. */
   readonly next: bigint
+  /** About so many records are known to lie behind `next`, though they are not at hand yet. Default 0: none is known of. */
+  readonly left?: number
 }
 
 /** The right to commit for one task of one consumer group, until the next `acquire` of the same task. */

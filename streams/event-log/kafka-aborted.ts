@@ -9,6 +9,9 @@ export interface DecodedMessage extends Pick<KafkaMessage, 'key' | 'offset'> {
 
 /** One partition of a fetch answer. */
 export interface DecodedPartition {
+  /** Where committed records end; -1: not known. */
+  readonly lastStableOffset?: string
+  highWatermark?: string
   readonly messages: readonly DecodedMessage[]
   /** Transactions that were aborted and reach into these messages, in the order in which they ended. */
   abortedTransactions: readonly { readonly producerId: string; readonly firstOffset: string }[] | null
@@ -57,7 +60,9 @@ const VERSIONS = [4, 5, 6, 7, 8, 9, 10, 11]
 /**
  * Mends read_committed in kafkajs 2.2.4, which takes the aborted transactions of an answer to be sorted by first offset
  * (they are sorted by end), and opens one per record at most: where transactions overlap in a partition, as the tasks'
- * do, aborted records are read as if they were committed. This reaches below kafkajs's public surface, once per process.
+ * do, aborted records are read as if they were committed. The high watermark of a batch becomes the end of the committed
+ * records, so that nobody takes an open transaction for a backlog. This reaches below kafkajs's public surface, once per
+ * process.
  */
 export function mendReadCommitted(): void {
   for (const version of VERSIONS) {
@@ -66,7 +71,13 @@ export function mendReadCommitted(): void {
     if (decode.hidesAborted === true) continue
     const mended = async (bytes: Buffer) => {
       const answer = await decode(bytes)
-      for (const { partitions } of answer.responses) for (const partition of partitions) hideAborted(partition)
+      for (const { partitions } of answer.responses) {
+        for (const partition of partitions) {
+          hideAborted(partition)
+          const { lastStableOffset = '-1' } = partition
+          if (lastStableOffset !== '-1') partition.highWatermark = lastStableOffset
+        }
+      }
       return answer
     }
     response.decode = Object.assign(mended, { hidesAborted: true } as const)

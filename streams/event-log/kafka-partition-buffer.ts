@@ -23,6 +23,8 @@ export class PartitionBuffer {
   fetchAt: number
   /** Committed records reach at least to here, as far as this process knows. */
   knownEnd = 0
+  /** Where the committed records ended when the newest batch was sent. */
+  highWatermark = 0
   /** About what it holds: keys and values. */
   sizeBytes = 0
   isPaused = false
@@ -41,6 +43,11 @@ export class PartitionBuffer {
 
   get isEmpty(): boolean {
     return this.#chunks.length === 0
+  }
+
+  /** Offsets that Kafka has behind what was taken. */
+  get left(): number {
+    return Math.max(0, this.highWatermark - this.readAt)
   }
 
   /** Takes in a batch (without messages where there were only markers or aborted records). */
@@ -76,7 +83,7 @@ export class PartitionBuffer {
   }
 
   #taken(records: readonly LogRecord[]): Fetched {
-    return { records: records.length === 0 ? NO_RECORDS : records, next: BigInt(this.readAt) }
+    return { records: records.length === 0 ? NO_RECORDS : records, next: BigInt(this.readAt), left: this.left }
   }
 
   /** Resolves when something was pushed, the partition's reading broke off, or the time is over. */

@@ -73,7 +73,7 @@ export class KafkaReader {
     if (buffer !== undefined && buffer.readAt === at && this.#consumer !== null) {
       buffer.askedMs = performance.now()
       if (!buffer.isEmpty) return this.#take(buffer, limits)
-      if (at >= buffer.knownEnd) return { records: [], next: from }
+      if (at >= buffer.knownEnd) return { records: [], next: from, left: buffer.left }
     }
     return this.#fetchSlowly(topic, partition, from, limits)
   }
@@ -96,7 +96,7 @@ export class KafkaReader {
     this.#consumer = null
     for (const buffers of this.#buffers.values()) for (const buffer of buffers.values()) buffer.wake()
     this.#buffers.clear()
-    await consumer?.disconnect()
+    await consumer?.disconnect().catch(() => undefined)
   }
 
   #take(buffer: PartitionBuffer, limits: FetchLimits): Fetched {
@@ -113,7 +113,7 @@ export class KafkaReader {
     for (;;) {
       buffer.askedMs = performance.now()
       if (!buffer.isEmpty) return this.#take(buffer, limits)
-      if (buffer.readAt >= buffer.knownEnd) return { records: [], next: from }
+      if (buffer.readAt >= buffer.knownEnd) return { records: [], next: from, left: buffer.left }
       if (this.#isClosed) throw new Error('the log was closed')
       const leftMs = untilMs - performance.now()
       if (leftMs <= 0) throw silent(topic, partition, from)
@@ -183,7 +183,7 @@ export class KafkaReader {
   async #start(): Promise<void> {
     const former = this.#consumer
     this.#consumer = null
-    await former?.disconnect()
+    await former?.disconnect().catch(() => undefined)
     const topics = new Set(this.#wanted)
     const consumer = this.#kafka.consumer({
       groupId: `rheo-reader-${randomUUID()}`,
@@ -201,7 +201,7 @@ export class KafkaReader {
       await consumer.subscribe({ topics: [...topics], fromBeginning: true })
       await this.#join(consumer)
     } catch (error) {
-      await consumer.disconnect()
+      await consumer.disconnect().catch(() => undefined)
       throw kafkaError(error, 'Reading from Kafka')
     }
     if (this.#isClosed) {
@@ -265,6 +265,7 @@ export class KafkaReader {
       this.#drop(buffer)
       return
     }
+    buffer.highWatermark = Number(batch.highWatermark)
     buffer.push(batch.messages, Number(batch.lastOffset()) + 1)
     if (buffer.sizeBytes >= this.#options.bufferBytes) this.#pause(buffer)
     this.#arrived()

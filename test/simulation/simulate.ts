@@ -100,6 +100,7 @@ class Run {
   #producer: Actor | null = null
   #nowMs: number
   #isOver = false
+  readonly #flushing = new Set<string>()
   #isCalm = false
   #isSent = false
   #appended = 0
@@ -322,8 +323,14 @@ class Run {
 
   /** Flush before commit: what is about to be committed is in the store already, and dying now leaves it there. */
   async #beforeCommit({ roster }: Worker, name: string): Promise<void> {
-    if (this.#variant.order === 'commit, then flush') return
-    await roster?.tasks.find(({ number }) => name.endsWith(`-${number}`))?.flush()
+    // A flush commits, too: to the changelog.
+    if (this.#variant.order === 'commit, then flush' || this.#flushing.has(name)) return
+    this.#flushing.add(name)
+    try {
+      await roster?.tasks.find(({ number }) => name.endsWith(`-${number}`))?.flush()
+    } finally {
+      this.#flushing.delete(name)
+    }
   }
 
   /** What a loop that flushes before it commits can know of its positions. */

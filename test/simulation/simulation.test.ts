@@ -34,7 +34,7 @@ describe('a run with faults at every await', () => {
   })
 
   test('is seen to fail when nobody is fenced', async () => {
-    const wrong = await failures(tinyScene, 60, { ...AS_BUILT, fencing: 'off' })
+    const wrong = await failures(tinyScene, 150, { ...AS_BUILT, fencing: 'off' })
     expect(given !== undefined || wrong.length > 5, wrong.join('\n')).toBe(true)
   })
 
