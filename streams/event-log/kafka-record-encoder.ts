@@ -5,8 +5,8 @@ export interface PlainRecord {
   readonly offsetDelta?: number
   /** Milliseconds after the first record of the batch; may be negative. */
   readonly timestampDelta?: number
-  readonly key: Buffer | string | null
-  readonly value: Buffer | string | null
+  readonly key?: Buffer | string | null
+  readonly value?: Buffer | string | null
   readonly headers?: Readonly<Record<string, Buffer | string | readonly (Buffer | string)[]>>
 }
 
@@ -33,8 +33,8 @@ const LARGEST_DELTA = 2 ** 30
 export function encodeRecord({
   offsetDelta = 0,
   timestampDelta = 0,
-  key,
-  value,
+  key = null,
+  value = null,
   headers = NO_HEADERS,
 }: PlainRecord): EncodedRecord | null {
   if (timestampDelta >= LARGEST_DELTA || timestampDelta < -LARGEST_DELTA) return null

@@ -23,6 +23,10 @@ test('a record is encoded as kafkajs does it, byte for byte', () => {
   )
 })
 
+test('a record without anything is encoded as kafkajs does it', () => {
+  expect(encodeRecord({})!.buffer.toString('hex')).toBe(kafkajsEncoder({}).buffer.toString('hex'))
+})
+
 test('what is rare is left to kafkajs', () => {
   expect(encodeRecord({ key: null, value: null, timestampDelta: 2 ** 30 })).toBeNull()
   expect(encodeRecord({ key: null, value: null, headers: { many: ['a', 'b'] } })).toBeNull()
