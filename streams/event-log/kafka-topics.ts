@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs'
+import { RheoError } from '../../schemas/errors.ts'
 import type { TopicSpec } from './event-log.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { checkTopics, missingTopic } from './refusals.ts'
@@ -25,6 +27,9 @@ const COMPACTION_LAG_MS = 3_600_000
 const CENTURY_MS = 100 * 365.25 * 86_400_000
 /** Kafka refuses records from more than an hour ahead of its clock by default; other logs do not, and the intake judges itself. */
 const ANY_TIME_MS = '9223372036854775807'
+/** New topics are known to all brokers of a cluster within so long, and asked for so often. */
+const KNOWN_WITHIN_MS = 15_000
+const ASK_AGAIN_MS = 50
 
 /** The topics of a Kafka cluster, as far as this process has heard of them. */
 export class KafkaTopics {
@@ -83,7 +88,7 @@ export class KafkaTopics {
     const missing = wanted.filter(({ name }) => !found.has(name))
     if (missing.length > 0) {
       await admin.createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: missing.map(
           (spec): ITopicConfig => ({
             topic: spec.name,
@@ -93,7 +98,7 @@ export class KafkaTopics {
           }),
         ),
       })
-      const created = await this.#describe(
+      const created = await this.#describeNew(
         admin,
         missing.map(({ name }) => name),
       )
@@ -107,6 +112,19 @@ export class KafkaTopics {
       await this.#alter(admin, spec)
     }
     for (const spec of wanted) this.#known.set(spec.name, spec)
+  }
+
+  /** Topics just created: not every broker of a cluster has heard of them at once, and their leaders come a moment later. */
+  async #describeNew(admin: Admin, names: readonly string[]): Promise<Map<string, TopicSpec>> {
+    for (const untilMs = performance.now() + KNOWN_WITHIN_MS; ; ) {
+      try {
+        return await this.#describe(admin, names)
+      } catch (error) {
+        const isNew = error instanceof RheoError && (error.code === 'TOPIC_MISSING' || error.retryable)
+        if (!isNew || performance.now() > untilMs) throw error
+        await sleep(ASK_AGAIN_MS)
+      }
+    }
   }
 
   /** Kafka's alterConfigs replaces all of a topic's own settings, so those that nobody spoke of are sent again. */
