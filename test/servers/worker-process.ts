@@ -71,7 +71,7 @@ function watch(child: ChildProcess): WorkerProcess {
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  { withinMs = 90_000, workers = [] as readonly WorkerProcess[] } = {},
+  { withinMs = 120_000, workers = [] as readonly WorkerProcess[] } = {},
 ): Promise<void> {
   const untilMs = performance.now() + withinMs
   while (!(await holds())) {
