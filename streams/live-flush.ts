@@ -1,3 +1,4 @@
+import type { Guard } from './roster.ts'
 import type { Task } from './run-task.ts'
 
 /**
@@ -15,15 +16,20 @@ export class LiveFlush {
   readonly #tasks: () => readonly Task[]
   readonly #clock: () => number
   readonly #everyMs: number
+  readonly #guard: Guard
   /** Tasks of the round under way that are still to be flushed; the first one's flush may be half done. */
   #queue: readonly Task[] = []
   /** Time that this round's parts have taken. */
   #spentMs = 0
   #nextMs: number
 
-  /** @param tasks those that run now. @param everyMs between the end of a round and the next. @param clock processing time, ms. */
-  constructor(tasks: () => readonly Task[], clock: () => number, everyMs: number) {
+  /**
+   * @param tasks those that run now. @param everyMs between the end of a round and the next. @param clock processing time, ms.
+   * @param guard runs what a task does, unless another process has taken it.
+   */
+  constructor(tasks: () => readonly Task[], clock: () => number, everyMs: number, guard: Guard) {
     this.#tasks = tasks
+    this.#guard = guard
     this.#clock = clock
     this.#everyMs = everyMs
     this.#nextMs = clock() + everyMs
@@ -42,7 +48,8 @@ export class LiveFlush {
     if (this.#queue.length === 0) this.#queue = running
     this.#queue = this.#queue.filter((task) => running.includes(task))
     const [task] = this.#queue
-    if (task !== undefined && !(await task.flushPart(PART_BYTES))) this.#queue = this.#queue.slice(1)
+    const hasMore = task !== undefined && (await this.#guard(task, () => task.flushPart(PART_BYTES))) === true
+    if (!hasMore) this.#queue = this.#queue.slice(1)
     const endMs = this.#clock()
     this.#spentMs += endMs - startMs
     if (this.#queue.length > 0) {

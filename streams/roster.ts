@@ -5,6 +5,9 @@ import type { Task } from './run-task.ts'
 /** How long a task whose commit was refused is left to the process that took it, unless the membership says more, processing time. */
 const REFUSED_MS = 10_000
 
+/** Runs what a task does. null: another process has taken the task over, and the roster has dropped it. */
+export type Guard = <T>(task: Task, work: () => Promise<T>) => Promise<T | null>
+
 interface Change {
   readonly kind: 'assigned' | 'revoked'
   readonly numbers: readonly number[]
@@ -99,6 +102,17 @@ export class Roster implements MembershipListener {
   refuse(task: Task): void {
     this.#tasks = this.#tasks.filter((other) => other !== task)
     this.#waiting.set(task.number, this.#clock() + REFUSED_MS)
+  }
+
+  /** See `Guard`. Where this process is the only owner, that a task was taken is an error. */
+  readonly guard: Guard = async (task, work) => {
+    try {
+      return await work()
+    } catch (error) {
+      if (!this.#isShared || !isFenced(error)) throw error
+      this.refuse(task)
+      return null
+    }
   }
 
   #queue(kind: Change['kind'], numbers: readonly number[]): Promise<void> {

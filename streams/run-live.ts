@@ -3,7 +3,7 @@ import { RheoError } from '../schemas/errors.ts'
 import type { EventLog, MaybePromise } from './event-log/event-log.ts'
 import { LiveFlush } from './live-flush.ts'
 import { createSoleMembership, type Membership } from './membership.ts'
-import { Roster } from './roster.ts'
+import { type Guard, Roster } from './roster.ts'
 import { Task } from './run-task.ts'
 import type { StateStore } from './state/state-store.ts'
 import { Ticker } from './ticks.ts'
@@ -107,7 +107,7 @@ export async function runLive(plan: LivePlan): Promise<void> {
 async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void): Promise<void> {
   const { topology, log, signal, clock, batchRecords } = plan
   const { flushEveryMs = 1_000, flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
-  const flush = new LiveFlush(() => roster.tasks, clock, flushEveryMs)
+  const flush = new LiveFlush(() => roster.tasks, clock, flushEveryMs, roster.guard)
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null
   let cleanedMs = clock()
@@ -119,7 +119,7 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
     await roster.settle()
     if (tasks !== roster.tasks) {
       tasks = roster.tasks
-      ticker = createTicker(topology, tasks, clock)
+      ticker = createTicker(topology, tasks, clock, roster.guard)
       plan.onStart?.(tasks)
     }
     if (drainUntilMs === null) await ticker?.advance()
@@ -139,12 +139,12 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
     else if (folded < batchRecords && nextPassMs - performance.now() >= 1) await sleep(nextPassMs - performance.now())
     else await nextTurn()
   }
-  for (const task of roster.tasks) await task.flush()
+  for (const task of roster.tasks) await roster.guard(task, () => task.flush())
 }
 
-function createTicker(topology: Topology, tasks: readonly Task[], clock: () => number): Ticker | null {
+function createTicker(topology: Topology, tasks: readonly Task[], clock: () => number, guard: Guard): Ticker | null {
   const { idleness, announceEveryMs } = topology
-  return idleness === undefined ? null : new Ticker(tasks, clock, idleness, announceEveryMs)
+  return idleness === undefined ? null : new Ticker(tasks, clock, idleness, announceEveryMs, guard)
 }
 
 /** Once through the stages in the order in which records flow. Returns how much was folded. */
@@ -152,15 +152,13 @@ async function pass(plan: LivePlan, roster: Roster): Promise<number> {
   const { tasks } = roster
   const throughMs = await alignedMs(plan.topology, tasks)
   if (plan.commitPer === 'round') {
-    const rounds = await Promise.allSettled(tasks.map((task) => task.round(throughMs)))
-    rounds.forEach((round, i) => {
-      if (round.status === 'fulfilled') return
-      const isTaken =
-        plan.membership !== undefined && round.reason instanceof RheoError && round.reason.code === 'FENCED'
-      if (!isTaken) throw round.reason
-      roster.refuse(tasks[i]!)
-    })
-    return rounds.reduce((sum, round) => sum + (round.status === 'fulfilled' ? round.value : 0), 0)
+    const rounds = await Promise.allSettled(tasks.map((task) => roster.guard(task, () => task.round(throughMs))))
+    let folded = 0
+    for (const round of rounds) {
+      if (round.status === 'rejected') throw round.reason
+      folded += round.value ?? 0
+    }
+    return folded
   }
   const stages = Math.max(0, ...tasks.map((task) => task.stageCount))
   return plan.log.together(async () => {

@@ -1,3 +1,4 @@
+import type { Guard } from './roster.ts'
 import type { Task } from './run-task.ts'
 
 /** When and how far event time goes on although no records come. */
@@ -33,11 +34,16 @@ export class Ticker {
   readonly #clock: () => number
   readonly #idleness: Idleness
   readonly #everyMs: number
+  readonly #guard: Guard
   readonly #seen: readonly Seen[]
   #lookedMs: number
 
-  /** @param clock processing time, ms since 1970. @param everyMs event time between two ticks at least. */
-  constructor(tasks: readonly Task[], clock: () => number, idleness: Idleness, everyMs: number) {
+  /**
+   * @param clock processing time, ms since 1970. @param everyMs event time between two ticks at least.
+   * @param guard runs what a task does, unless another process has taken it.
+   */
+  constructor(tasks: readonly Task[], clock: () => number, idleness: Idleness, everyMs: number, guard: Guard) {
+    this.#guard = guard
     this.#tasks = tasks
     this.#clock = clock
     this.#idleness = idleness
@@ -60,7 +66,7 @@ export class Ticker {
       if (nowMs - seen.sinceMs < this.#idleness.afterMs) continue
       const dueMs = this.#dueMs(task, nowMs)
       if (dueMs === null || dueMs - watermarkMs < this.#everyMs) continue
-      await task.tick(dueMs)
+      await this.#guard(task, () => task.tick(dueMs))
       ticks++
     }
     return ticks

@@ -73,11 +73,12 @@ async function runTasks(world: Surroundings, roster: Roster): Promise<void> {
       await log.changed(1)
     }
     if (world.isOver()) {
-      for (const task of roster.tasks) await task.flush()
+      for (const task of roster.tasks) await roster.guard(task, () => task.flush())
       return
     }
     for (const task of roster.tasks) {
-      if (random.chance(0.3)) await task.flushPart(PART_BYTES[random.below(PART_BYTES.length)]!)
+      const bytes = PART_BYTES[random.below(PART_BYTES.length)]!
+      if (random.chance(0.3)) await roster.guard(task, () => task.flushPart(bytes))
     }
   }
 }
@@ -99,13 +100,12 @@ async function pass(world: Surroundings, tasks: readonly Task[]): Promise<number
 async function rounds(world: Surroundings, roster: Roster): Promise<number> {
   const { tasks } = roster
   const throughMs = await alignedMs(world, tasks)
-  const ended = await Promise.allSettled(tasks.map((task) => task.round(throughMs)))
+  const ended = await Promise.allSettled(tasks.map((task) => roster.guard(task, () => task.round(throughMs))))
   let folded = 0
-  ended.forEach((round, i) => {
-    if (round.status === 'fulfilled') folded += round.value
-    else if (round.reason instanceof RheoError && round.reason.code === 'FENCED') roster.refuse(tasks[i]!)
-    else throw round.reason
-  })
+  for (const round of ended) {
+    if (round.status === 'rejected') throw round.reason
+    folded += round.value ?? 0
+  }
   return folded
 }
 
