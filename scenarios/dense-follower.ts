@@ -52,11 +52,12 @@ export async function followForDense(options: DenseLearnerOptions, topology: Top
         if (outcomes.records.length === 0) await fetch(log, outcomes)
         let taken = 0
         while (taken < outcomes.records.length && outcomes.records[taken]!.timestampMs < pair.scoredMs) {
-          learner.outcome(eventOf(outcomes.records[taken++]!.value, outcomes.output.codec))
+          const { value, timestampMs } = outcomes.records[taken++]!
+          learner.outcome(eventOf(value, outcomes.output.codec), timestampMs)
         }
         outcomes.records = outcomes.records.slice(taken)
       }
-      await learner.advance()
+      await learner.advance(Number.POSITIVE_INFINITY)
     },
     close: () => learner.close(),
   }

@@ -12,8 +12,8 @@ type Fields = Readonly<Record<string, unknown>>
  * is a file and a model record like any other, so the scenario swaps it in, in shadow, and blends it by its worth.
  */
 export interface DenseLearner extends OutputWatch {
-  /** Learns from what came since the last call, and publishes the versions that are due. */
-  advance(): Promise<void>
+  /** Learns from what was put out by then, processing time, and publishes the versions that are due. */
+  advance(untilMs: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -29,6 +29,7 @@ export async function createDenseLearner({ scenario, log, files, rule }: DenseLe
   const dense = await createOnlineDense(names, rule)
   /** Features wait for their label: about 1 KB each for 123. */
   const waiting = new Map<string, Float64Array>()
+  let examples: { readonly putOutMs: number; readonly learn: () => void }[] = []
   const idOf = (event: object): string => String((event as Fields)[scenario.event.id])
 
   /** A version that the log knows already was published by a former run over the same examples. */
@@ -50,15 +51,20 @@ export async function createDenseLearner({ scenario, log, files, rule }: DenseLe
         Float64Array.from(names, (name) => features[name] ?? Number.NaN),
       )
     },
-    outcome(event) {
+    outcome(event, putOutMs) {
       const id = idOf(event)
       const features = waiting.get(id)
       if (features === undefined) return
       waiting.delete(id)
       const { eventTime, labelTime } = event as { readonly eventTime: number; readonly labelTime: number }
-      dense.take(features, (event as Fields)[scenario.label.truth] === true ? 1 : 0, eventTime, labelTime)
+      const label = (event as Fields)[scenario.label.truth] === true ? 1 : 0
+      examples.push({ putOutMs, learn: () => dense.take(features, label, eventTime, labelTime) })
     },
-    async advance() {
+    async advance(untilMs) {
+      const later = examples.findIndex(({ putOutMs }) => putOutMs > untilMs)
+      const due = later < 0 ? examples : examples.slice(0, later)
+      examples = later < 0 ? [] : examples.slice(later)
+      for (const { learn } of due) learn()
       for (const model of await dense.advance()) await publish(model)
     },
     close: () => dense.close(),

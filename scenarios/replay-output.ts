@@ -42,7 +42,8 @@ export interface ReplayOutputOptions {
 /** Is shown every score, then every outcome, of a stretch of the replay. */
 export interface OutputWatch {
   score(event: object): void
-  outcome(event: object): void
+  /** @param putOutMs processing time: in a replay, the end of the slice that it came from */
+  outcome(event: object, putOutMs: number): void
 }
 
 export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
@@ -90,10 +91,10 @@ export function openReplayOutput(options: ReplayOutputOptions): ReplayOutput {
         files?.scores.write(score)
         watch?.score(score)
       })
-      await each(outcomeOutput!.topic, ({ value }) => {
+      await each(outcomeOutput!.topic, ({ value, timestampMs }) => {
         const outcome = eventOf(value, outcomeOutput!.codec)
         files?.outcomes?.write(outcome)
-        watch?.outcome(outcome)
+        watch?.outcome(outcome, timestampMs)
         evaluation?.add(evaluatedOutcome(outcome, scenario))
       })
       if (files?.deadLetters != null) await readSideTopics()

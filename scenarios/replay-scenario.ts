@@ -69,6 +69,8 @@ export interface ReplaySummary {
   readonly peakRssBytes: number
 }
 
+/** Event time between two moments at which a model that is trained on the way may publish. */
+const LEARN_EVERY_MS = 3_600_000
 const NO_MODELS: ReplayModelOptions = { given: [], dense: null, provider: 'cpu', onFailure: () => undefined }
 
 /** Replays files, a stretch of a log, or the generated stream through the whole topology in virtual time. */
@@ -98,10 +100,10 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
         models.learner?.score(event)
         options.watch?.score(event)
       },
-      outcome(event) {
+      outcome(event, putOutMs) {
         modelEvaluation?.outcome(event)
-        models.learner?.outcome(event)
-        options.watch?.outcome(event)
+        models.learner?.outcome(event, putOutMs)
+        options.watch?.outcome(event, putOutMs)
       },
     }
     let extent: Extent | null = null
@@ -114,6 +116,17 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       inputTopic,
       sliceMs: options.sliceMs,
       batchRecords: options.batchRecords,
+      ...(models.learner === null
+        ? {}
+        : {
+            between: {
+              slices: Math.max(1, Math.round(LEARN_EVERY_MS / options.sliceMs)),
+              async call(atMs: number) {
+                await reader!.read()
+                await models.learner!.advance(atMs)
+              },
+            },
+          }),
       async started([task]) {
         extent = await openExtent(log, scenario, id, inputTopic, task!.counts)
         reader = openReplayOutput({
@@ -135,7 +148,6 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       },
       async afterGroup({ admitted, atMs }) {
         await reader!.read()
-        await models.learner?.advance()
         const itemsPerSecond = ((admitted - admittedBefore) / (performance.now() - startedMs)) * 1_000
         options.onProgress?.({ items: admitted, atMs, itemsPerSecond })
       },

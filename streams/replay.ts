@@ -27,6 +27,11 @@ export interface ReplayPlan {
   started?(tasks: readonly Task[]): Promise<void>
   /** In admission order, without the first `skip` of a former run. Batches bound the memory. */
   items(skip: number): AsyncIterable<readonly Admission[]> | Iterable<readonly Admission[]>
+  /**
+   * Between two slices, each time the clock enters another period of so many slices, and before the first slice of a call:
+   * everything up to `atMs` is durable. What is appended then is met by the slice that follows, interrupted or not.
+   */
+  readonly between?: { readonly slices: number; call(atMs: number): Promise<void> }
   /** After every group of slices is durable: outputs can be read. */
   afterGroup(progress: { readonly admitted: number; readonly atMs: number }): Promise<void> | void
 }
@@ -61,6 +66,7 @@ export async function replay(plan: ReplayPlan): Promise<readonly Task[]> {
   let groupItems = 0
   let slice: Admission[] = []
   let sliceNumber = Number.NaN
+  let period = Number.NaN
 
   const settle = async (): Promise<void> => {
     if (group.length === 0) return
@@ -91,6 +97,15 @@ export async function replay(plan: ReplayPlan): Promise<readonly Task[]> {
         groupItems += slice.length
         slice = []
         if (group.length >= GROUP_SLICES || groupItems >= maxItems) await settle()
+      }
+      if (plan.between !== undefined && number !== sliceNumber) {
+        const { slices, call } = plan.between
+        const next = Math.floor(number / slices)
+        if (next !== period) {
+          await settle()
+          await call(next * slices * sliceMs)
+        }
+        period = next
       }
       sliceNumber = number
       slice.push(item)

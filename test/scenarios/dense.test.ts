@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
 import { followForDense } from '../../scenarios/dense-follower.ts'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
 import { modelMemory } from '../../scenarios/model-files.ts'
@@ -11,15 +14,20 @@ import { eventsOf, payments, runWithModels } from './model-run.ts'
 const DAY_MS = 86_400_000
 const STEP = 64
 
-async function replayed(batchRecords: number) {
+const directory = mkdtempSync(join(tmpdir(), 'rheo-dense-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** @param dies after so many groups of slices, as if the process had been killed between two of them */
+async function replayed(batchRecords: number, stateDir: string | null = null, dies = Number.POSITIVE_INFINITY) {
   const scores: Score[] = []
+  let groups = 0
   const summary = await replayScenario({
     scenario: fraud,
     inputs: [],
     stream: { payments: 600, days: 12, seed: 4, world: 'drift', labelDelayMs: DAY_MS },
     sliceMs: 900_000,
     untilMs: null,
-    stateDir: null,
+    stateDir,
     output: null,
     report: null,
     evaluateFromMs: null,
@@ -32,6 +40,9 @@ async function replayed(batchRecords: number) {
       onFailure: (error) => {
         throw error
       },
+    },
+    onProgress: () => {
+      if (++groups >= dies) throw new Error('died')
     },
     watch: { score: (event) => scores.push(event as Score), outcome: () => undefined },
   })
@@ -70,6 +81,14 @@ describe('a dense model that learns during a replay', () => {
     expect(new Set(versions).size).toBeGreaterThan(2)
     expect(first.scores.every(({ degraded }) => !degraded)).toBe(true)
     expect((await replayed(1_000)).scores).toEqual(first.scores)
+  })
+
+  it('goes on after it was interrupted as if it had not been', async () => {
+    const unbroken = await replayed(1_000)
+    const state = join(directory, 'broken')
+    for (const dies of [90, 120]) await expect(replayed(1_000, state, dies)).rejects.toThrow('died')
+    const { scores } = await replayed(1_000, state)
+    expect(scores.map((score) => JSON.stringify(score))).toEqual(unbroken.scores.map((score) => JSON.stringify(score)))
   })
 
   it('never scores an event that it was trained on', async () => {
