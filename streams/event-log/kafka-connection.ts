@@ -55,8 +55,8 @@ export function kafkaClient(connection: KafkaConnection): Kafka {
     throw invalid('SASL needs a user name and a password', 'Set both, or switch SASL off.')
   }
   registerCodecs()
-  mendReadCommitted()
   speedUpRecords()
+  mendReadCommitted()
   process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1'
   return new Kafka({
     brokers: [...brokers],

@@ -5,6 +5,7 @@ import { RheoError } from '../../schemas/errors.ts'
 import type { Fetched, FetchLimits, MaybePromise } from './event-log.ts'
 import { wholeTopicsAssigner } from './kafka-assigners.ts'
 import { isTransient, kafkaError } from './kafka-errors.ts'
+import type { Bounds } from './kafka-offsets.ts'
 import { PartitionBuffer } from './kafka-partition-buffer.ts'
 import { outOfRange } from './refusals.ts'
 
@@ -13,11 +14,6 @@ export interface ReaderOptions {
   readonly maxWaitMs: number
   /** What is read ahead per partition. */
   readonly bufferBytes: number
-}
-
-export interface Bounds {
-  readonly start: bigint
-  readonly end: bigint
 }
 
 /** Nothing arrives although it is there: the brokers are away. */

@@ -114,6 +114,12 @@ export class KafkaWriter implements TaskWriter {
     return this.#committed.get(name)!.next
   }
 
+  /** The task was acquired anew: by the broker's word this holder is fenced. */
+  async giveWay(): Promise<void> {
+    this.#ended ??= fenced(this.#group, this.#task)
+    await this.close()
+  }
+
   async close(): Promise<void> {
     await this.#producer.close()
   }
@@ -193,7 +199,10 @@ export class KafkaWriter implements TaskWriter {
 
   #failure(error: unknown): unknown {
     const failure = kafkaError(error, `Committing task ${this.#task} of group ${this.#group}`)
-    if (failure instanceof RheoError && failure.code === 'FENCED') this.#ended = failure
+    if (failure instanceof RheoError && failure.code === 'FENCED' && this.#ended === null) {
+      this.#ended = failure
+      void this.close()
+    }
     return failure
   }
 }
