@@ -87,7 +87,9 @@ export class Task {
     this.#writer = writer
     this.#state = state
     this.#options = options
-    this.#intake = new Intake(topology, number, log, options.pending === null)
+    // Only headers of outputs tell of origins.
+    const traces = options.pending === null && topology.outputs.some(({ headers }) => headers !== 'none')
+    this.#intake = new Intake(topology, number, log, traces)
     const noTimers = (): never => {
       throw new Error('the intake has no keys, so no timers')
     }

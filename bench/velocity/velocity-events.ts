@@ -9,10 +9,12 @@ export interface Payment {
   readonly declined: boolean
 }
 
-/** What travels from the customer's stage to the terminal's; the features beside it. */
+/** What travels from the customer's stage to the terminal's. */
 export interface Hop {
   readonly paymentId: string
   readonly amount: number
+  /** The customer's twelve. */
+  readonly features: Float64Array
 }
 
 /** Magic byte and the schema id 1, which the bench gives to every schema. */

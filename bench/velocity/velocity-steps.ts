@@ -11,7 +11,7 @@ const HOUR_WINDOW = 1
 const DEVICE_TILE_MS = DAY_MS / TILES
 const ALPHA = 0.1
 const FEATURES = 18
-const TERMINAL_FEATURES = 12
+export const CUSTOMER_FEATURES = 12
 const WEIGHTS = [
   0.02, 1e-4, 0.005, 2e-5, 1e-4, 1e-6, 2e-5, 1e-7, 2.0, 0.05, 1e-3, -1e-9, 0.005, 2e-5, 1e-4, 1e-6, 2e-5, 1e-7,
 ]
@@ -68,7 +68,7 @@ export function createCustomerStep(): Step<Customer> {
       const payment = entry.body as Payment
       const customer = state!
       const tMs = payment.eventTimeMs
-      const out = new Float64Array(FEATURES)
+      const out = new Float64Array(CUSTOMER_FEATURES)
       for (let i = 0; i < CUSTOMER_SIZES_MS.length; i++) {
         const window = customer.windows[i]!
         window.add(tMs, payment.amount, payment.declined ? 1 : 0)
@@ -83,8 +83,8 @@ export function createCustomerStep(): Step<Customer> {
       out[10] = customer.ewmAmount
       out[11] = isFirst ? -1 : Math.max(0, tMs - customer.newestMs)
       if (tMs > customer.newestMs) customer.newestMs = tMs
-      const hop: Hop = { paymentId: payment.paymentId, amount: payment.amount }
-      emit.to('terminal', 'hop', payment.terminalId, tMs, hop, out)
+      const hop: Hop = { paymentId: payment.paymentId, amount: payment.amount, features: out }
+      emit.to('terminal', 'hop', payment.terminalId, tMs, hop, null)
     },
   }
 }
@@ -121,14 +121,15 @@ export function createTerminalStep(): Step<readonly TileWindow[]> {
     },
     resident: null,
     fold(entry: Entry, windows: readonly TileWindow[] | undefined, emit: Emit) {
-      const { paymentId, amount } = entry.body as Hop
+      const { paymentId, amount, features: ofCustomer } = entry.body as Hop
       const tMs = entry.eventTimeMs
-      const features = entry.features!.slice()
+      const features = new Float64Array(FEATURES)
+      features.set(ofCustomer)
       for (let i = 0; i < TERMINAL_SIZES_MS.length; i++) {
         const window = windows![i]!
         window.add(tMs, amount, 0)
-        features[TERMINAL_FEATURES + 2 * i] = window.count
-        features[TERMINAL_FEATURES + 2 * i + 1] = window.sum
+        features[CUSTOMER_FEATURES + 2 * i] = window.count
+        features[CUSTOMER_FEATURES + 2 * i + 1] = window.sum
       }
       let logit = BIAS
       for (let i = 0; i < FEATURES; i++) logit += WEIGHTS[i]! * features[i]!

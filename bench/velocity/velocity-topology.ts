@@ -6,7 +6,7 @@ import type { InputCodec } from '../../streams/codec/input-codec.ts'
 import type { TopicSpec } from '../../streams/event-log/event-log.ts'
 import type { Stage, Topology } from '../../streams/topology.ts'
 import { type Hop, type Payment, readPayment, type Score, writeScore } from './velocity-events.ts'
-import { createCustomerStep, createTerminalStep } from './velocity-steps.ts'
+import { CUSTOMER_FEATURES, createCustomerStep, createTerminalStep } from './velocity-steps.ts'
 
 export const PARTITIONS = 4
 const MAX_RECORD_BYTES = 1_000_000
@@ -56,17 +56,28 @@ const paymentBody: BodyCodec = {
   },
 }
 
+/** Features that are counts, among the customer's; all others are float64. */
+const COUNTS = new Set([0, 2, 4, 6, 9])
+
 const hopBody: BodyCodec = {
   encode(body) {
-    const { paymentId, amount } = body as Hop
-    const writer = new ByteWriter(64)
+    const { paymentId, amount, features } = body as Hop
+    const writer = new ByteWriter(128)
     writer.text(paymentId)
     writer.float64(amount)
+    for (let i = 0; i < features.length; i++) {
+      if (COUNTS.has(i)) writer.varint(features[i]!)
+      else writer.float64(features[i]!)
+    }
     return writer.take()
   },
   decode(bytes): Hop {
     const reader = new ByteReader(bytes)
-    return { paymentId: reader.text(), amount: reader.float64() }
+    const paymentId = reader.text()
+    const amount = reader.float64()
+    const features = new Float64Array(CUSTOMER_FEATURES)
+    for (let i = 0; i < features.length; i++) features[i] = COUNTS.has(i) ? reader.varint() : reader.float64()
+    return { paymentId, amount, features }
   },
 }
 
