@@ -7,6 +7,8 @@ export interface Payment {
   readonly deviceId: string
   readonly amount: number
   readonly declined: boolean
+  /** The record's value. */
+  readonly bytes: Uint8Array
 }
 
 /** What travels from the customer's stage to the terminal's. */
@@ -68,6 +70,7 @@ export function readPayment(bytes: Uint8Array): Payment {
     deviceId: reader.text(),
     amount: reader.double(),
     declined: reader.boolean(),
+    bytes,
   }
 }
 

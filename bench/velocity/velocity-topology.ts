@@ -29,32 +29,13 @@ const outputCodec = {
   prepare: () => undefined,
 } as unknown as EventCodec<object>
 
+/** A payment goes on as the bytes that it came in. */
 const paymentBody: BodyCodec = {
-  encode(body) {
-    const { paymentId, eventTimeMs, customerId, terminalId, deviceId, amount, declined } = body as Payment
-    const writer = new ByteWriter(128)
-    writer.text(paymentId)
-    writer.float64(eventTimeMs)
-    writer.text(customerId)
-    writer.text(terminalId)
-    writer.text(deviceId)
-    writer.float64(amount)
-    writer.byte(declined ? 1 : 0)
-    return writer.take()
-  },
-  decode(bytes): Payment {
-    const reader = new ByteReader(bytes)
-    return {
-      paymentId: reader.text(),
-      eventTimeMs: reader.float64(),
-      customerId: reader.text(),
-      terminalId: reader.text(),
-      deviceId: reader.text(),
-      amount: reader.float64(),
-      declined: reader.byte() === 1,
-    }
-  },
+  encode: (body) => (body as Payment).bytes,
+  decode: (bytes) => readPayment(bytes),
 }
+
+const writer = new ByteWriter(256)
 
 /** Features that are counts, among the customer's; all others are float64. */
 const COUNTS = new Set([0, 2, 4, 6, 9])
@@ -62,7 +43,6 @@ const COUNTS = new Set([0, 2, 4, 6, 9])
 const hopBody: BodyCodec = {
   encode(body) {
     const { paymentId, amount, features } = body as Hop
-    const writer = new ByteWriter(128)
     writer.text(paymentId)
     writer.float64(amount)
     for (let i = 0; i < features.length; i++) {
