@@ -12,8 +12,11 @@ export interface Bounds {
   readonly end: bigint
 }
 
-/** After a commit its records become readable within some milliseconds; behind another's open transaction, later. */
-const READABLE_WITHIN_MS = 2_000
+/**
+ * After a commit its records become readable within some milliseconds, on a busy machine within a second or two. Longer
+ * ago, another's open transaction stands before them: whoever asks then is told how far can be read now.
+ */
+const READABLE_WITHIN_MS = 5_000
 const ASK_AGAIN_MS = 3
 /** Brokers that are moving are asked again for so long. */
 const PATIENCE_MS = 15_000
@@ -27,7 +30,7 @@ export class KafkaOffsets {
   readonly #admin: () => Promise<Admin>
   readonly #topics: KafkaTopics
   /** Ends of own commits that were not seen to be readable yet, by `topic/partition`. */
-  readonly #ownEnds = new Map<string, bigint>()
+  readonly #ownEnds = new Map<string, { readonly end: bigint; readonly atMs: number }>()
   /** Positions of own commits, by group, topic and partition. */
   readonly #ownPositions = new Map<string, { readonly next: bigint; readonly atMs: number }>()
 
@@ -38,9 +41,10 @@ export class KafkaOffsets {
 
   /** This process has sent records, and the brokers have taken them. */
   noteSent(sends: Sends): void {
+    const atMs = performance.now()
     for (const { topic, partition, end } of sends.ends()) {
       const name = `${topic}/${partition}`
-      if (end > (this.#ownEnds.get(name) ?? 0n)) this.#ownEnds.set(name, end)
+      if (end > (this.#ownEnds.get(name)?.end ?? 0n)) this.#ownEnds.set(name, { end, atMs })
     }
   }
 
@@ -56,10 +60,9 @@ export class KafkaOffsets {
     return this.patiently(`Looking up the offsets of ${topic}/${partition}`, async () => {
       await this.#topics.of(topic, partition)
       const name = `${topic}/${partition}`
-      const own = this.#ownEnds.get(name) ?? 0n
-      const untilMs = performance.now() + READABLE_WITHIN_MS
+      const own = this.#ownEnds.get(name)
       let found = await this.#offsets(topic, partition)
-      while (found.end < own && performance.now() < untilMs) {
+      while (own !== undefined && found.end < own.end && performance.now() - own.atMs < READABLE_WITHIN_MS) {
         await sleep(ASK_AGAIN_MS)
         found = await this.#offsets(topic, partition)
       }

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Batch, Consumer, Kafka } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
 import type { Fetched, FetchLimits, MaybePromise } from './event-log.ts'
-import { wholeTopicsAssigner } from './kafka-assigners.ts'
-import { isTransient, kafkaError } from './kafka-errors.ts'
+import { type SkippedBatch, startConsumer } from './kafka-consumer.ts'
+import { isTransient } from './kafka-errors.ts'
 import type { Bounds } from './kafka-offsets.ts'
 import { PartitionBuffer } from './kafka-partition-buffer.ts'
 import { outOfRange } from './refusals.ts'
@@ -21,7 +20,8 @@ const PATIENCE_MS = 20_000
 /** A partition that nobody has asked for so long is not read ahead any more. */
 const IDLE_MS = 30_000
 const SWEEP_EVERY_MS = 5_000
-const JOIN_PATIENCE_MS = 30_000
+/** Fetched of a partition at once. */
+const MOST_BYTES = 2 ** 21
 const RESTART_PAUSE_MS = 200
 
 /**
@@ -175,69 +175,37 @@ export class KafkaReader {
     }
   }
 
-  /** A new consumer, in a new group: the old one's membership would have to run out first. */
   async #start(): Promise<void> {
     const former = this.#consumer
     this.#consumer = null
     await former?.disconnect().catch(() => undefined)
     const topics = new Set(this.#wanted)
-    const consumer = this.#kafka.consumer({
-      groupId: `rheo-reader-${randomUUID()}`,
-      partitionAssigners: [wholeTopicsAssigner],
-      allowAutoTopicCreation: false,
-      readUncommitted: false,
-      sessionTimeout: 30_000,
-      heartbeatInterval: 3_000,
-      maxWaitTimeInMs: this.#options.maxWaitMs,
-      maxBytesPerPartition: Math.min(this.#options.bufferBytes, 2 ** 21),
-      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 8, restartOnFailure: async () => false },
+    const { maxWaitMs, bufferBytes } = this.#options
+    const options = { topics: [...topics], maxWaitMs, maxPartitionBytes: Math.min(bufferBytes, MOST_BYTES) }
+    const consumer = await startConsumer(this.#kafka, options, {
+      joined: (joining, assigned) => {
+        this.#consumer = joining
+        this.#aimAll(joining, assigned)
+      },
+      fetching: () => this.#sweep(),
+      batch: (batch) => this.#accept(batch),
+      skipped: (batch) => this.#skip(batch),
+      crashed: (broken) => {
+        if (this.#consumer === broken) this.#lose()
+      },
     })
-    try {
-      await consumer.connect()
-      await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-      await this.#join(consumer)
-    } catch (error) {
-      await consumer.disconnect().catch(() => undefined)
-      throw kafkaError(error, 'Reading from Kafka')
-    }
     if (this.#isClosed) {
-      await consumer.disconnect()
+      await consumer.disconnect().catch(() => undefined)
       throw new Error('the log was closed')
     }
     this.#subscribed = topics
   }
 
-  async #join(consumer: Consumer): Promise<void> {
-    const { GROUP_JOIN, CRASH, FETCH_START, START_BATCH_PROCESS } = consumer.events
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(noGroup()), JOIN_PATIENCE_MS)
-      consumer.on(GROUP_JOIN, ({ payload: { memberAssignment } }) => {
-        clearTimeout(timer)
-        this.#consumer = consumer
-        this.#aimAll(consumer, memberAssignment)
-        resolve()
-      })
-      consumer.on(CRASH, ({ payload: { error } }) => {
-        clearTimeout(timer)
-        reject(error)
-        if (this.#consumer !== consumer) return
-        this.#consumer = null
-        // Whoever waits starts another consumer, and learns from it what is wrong.
-        for (const buffers of this.#buffers.values()) for (const buffer of buffers.values()) buffer.wake()
-        this.#arrived()
-      })
-      consumer.on(FETCH_START, () => this.#sweep())
-      consumer.on(START_BATCH_PROCESS, ({ payload }) => {
-        if (payload.batchSize === 0) this.#skip(payload)
-      })
-      consumer
-        .run({
-          autoCommit: false,
-          eachBatchAutoResolve: true,
-          eachBatch: async ({ batch }) => this.#accept(batch),
-        })
-        .catch(reject)
-    })
+  /** Whoever waits starts another consumer, and learns from it what is wrong. */
+  #lose(): void {
+    this.#consumer = null
+    for (const buffers of this.#buffers.values()) for (const buffer of buffers.values()) buffer.wake()
+    this.#arrived()
   }
 
   /** After every join kafkajs has forgotten its positions, and would read everything. */
@@ -267,8 +235,7 @@ export class KafkaReader {
     this.#arrived()
   }
 
-  /** A batch of markers, or of aborted records only: kafkajs steps over it and shows it to nobody. */
-  #skip(batch: { readonly topic: string; readonly partition: number; firstOffset: string; lastOffset: string }): void {
+  #skip(batch: SkippedBatch): void {
     const buffer = this.#buffers.get(batch.topic)?.get(batch.partition)
     if (buffer === undefined || buffer.isPaused) return
     const first = Number(batch.firstOffset)
@@ -294,15 +261,4 @@ function silent(topic: string, partition: number, from: bigint): RheoError {
     retryable: true,
     hint: 'Records are there: look whether the brokers answer, and whether another producer left a transaction open.',
   })
-}
-
-function noGroup(): RheoError {
-  return new RheoError(
-    'LOG_UNAVAILABLE',
-    `Kafka did not let this reader into its group within ${JOIN_PATIENCE_MS} ms.`,
-    {
-      retryable: true,
-      hint: 'Look whether the group coordinator answers.',
-    },
-  )
 }
