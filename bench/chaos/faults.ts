@@ -30,12 +30,14 @@ const SHARES: readonly (readonly [FaultKind, number])[] = [
 const FIRST_SHARE = 0.03
 const LAST_SHARE = 0.93
 
-/** The faults of a seed, in the order of their times, evenly over the run. */
-export function drawFaults(seed: number, count: number, runMs: number): readonly Fault[] {
+/** The faults of a seed, in the order of their times, evenly over the run. `only`: all of one kind. */
+export function drawFaults(seed: number, count: number, runMs: number, only?: string): readonly Fault[] {
   const random = createRandom(seed, 9)
-  const kinds: FaultKind[] = SHARES.flatMap(([kind, share]) =>
+  if (only !== undefined && !FAULTS.some((kind) => kind === only)) throw new Error(`--only: ${FAULTS.join(', ')}`)
+  const drawn: FaultKind[] = SHARES.flatMap(([kind, share]) =>
     Array.from({ length: Math.max(1, Math.round(share * count)) }, () => kind),
   ).slice(0, count)
+  const kinds = only === undefined ? drawn : Array.from({ length: count }, () => only as FaultKind)
   while (kinds.length < count) kinds.push('worker killed')
   for (let i = kinds.length - 1; i > 0; i--) {
     const j = random.below(i + 1)

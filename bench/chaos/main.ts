@@ -1,7 +1,8 @@
 /**
  * Breaks real servers and workers while payments come, then holds every score against its payment.
  *
- *     npm run chaos -- [--payments N] [--faults N] [--seed S] [--rate R] [--json] [--fencing off | --flush before-commit]
+ *     npm run chaos -- [--payments N] [--faults N] [--seed S] [--rate R] [--only 'Redis killed'] [--json]
+ *         [--fencing off | --flush before-commit]
  *
  * Three Kafka brokers and Redis by `deploy/local`, two workers, 4 partitions; by default 520,000 payments at 1,000/s and
  * 110 faults. Ends with 1 when the verifier finds anything wrong. The last two options break Rheo itself, by wrapping its
@@ -42,6 +43,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '1000' },
     fencing: { type: 'string', default: 'on' },
     flush: { type: 'string', default: 'after-commit' },
+    only: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -94,7 +96,7 @@ async function run(): Promise<ChaosReport> {
   const fromMs = performance.now()
   const injector = new Injector(servers, crew)
   let isBroken = true
-  const broken = injector.run(drawFaults(seed, faultCount, runMs), fromMs, stop.signal).finally(() => {
+  const broken = injector.run(drawFaults(seed, faultCount, runMs, values.only), fromMs, stop.signal).finally(() => {
     isBroken = false
   })
   const watch = new ScoreWatch(watchLog, fraud.scores.topic.name, PARTITIONS)

@@ -13,7 +13,7 @@ export class ScoreWatch {
   /** The longest time without a score, ms, and when it ended (performance.now()). */
   longestGapMs = 0
   longestGapEndMs = 0
-  lastMs = Number.NaN
+  lastMs = Number.NEGATIVE_INFINITY
   /** Reads that failed and were done again. */
   failures = 0
 
@@ -44,7 +44,7 @@ export class ScoreWatch {
       this.#next[partition] = next
       if (records.length === 0) return 0
       this.seen += records.length
-      if (nowMs - this.lastMs > this.longestGapMs) {
+      if (Number.isFinite(this.lastMs) && nowMs - this.lastMs > this.longestGapMs) {
         this.longestGapMs = nowMs - this.lastMs
         this.longestGapEndMs = nowMs
       }

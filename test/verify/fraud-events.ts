@@ -14,6 +14,12 @@ export interface Payment {
   readonly declined: boolean
 }
 
+/** What the verifier needs of a label. */
+export interface Label {
+  readonly paymentId: string
+  readonly eventTime: number
+}
+
 export interface Score {
   readonly paymentId: string
   readonly eventTime: number
@@ -28,6 +34,7 @@ const typeOf = (name: string): avro.Type =>
     wrapUnions: 'never',
   })
 const paymentType = typeOf('payment')
+const labelType = typeOf('label')
 const scoreType = typeOf('score')
 
 /** The payment, from framed Avro or plain JSON; null when the bytes are none. */
@@ -38,6 +45,19 @@ export function readPayment({ value }: ReadRecord): Payment | null {
     const row = JSON.parse(value.toString()) as Partial<Payment>
     if (typeof row.paymentId !== 'string' || typeof row.customerId !== 'string') return null
     return { deviceId: null, declined: false, ...row } as Payment
+  } catch (error) {
+    if (error instanceof Error) return null
+    throw error
+  }
+}
+
+/** The label, from framed Avro or plain JSON; null when the bytes are none. */
+export function readLabel({ value }: ReadRecord): Label | null {
+  if (value === null || value.length === 0) return null
+  try {
+    if (value[0] === 0) return labelType.decode(value, FRAME_BYTES).value as Label
+    const { paymentId, eventTime } = JSON.parse(value.toString()) as Partial<Label>
+    return typeof paymentId === 'string' && typeof eventTime === 'number' ? { paymentId, eventTime } : null
   } catch (error) {
     if (error instanceof Error) return null
     throw error

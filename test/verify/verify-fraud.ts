@@ -1,11 +1,12 @@
 import { type ExpectedPayment, expectPayments } from './expected-payments.ts'
-import { type Payment, readScore, type Score } from './fraud-events.ts'
+import { type Payment, readLabel, readScore, type Score } from './fraud-events.ts'
 import type { FeatureReader, LogReader, ReadRecord } from './log-reader.ts'
 import { recomputeCustomer, sameFeature } from './recompute-customer.ts'
 
 /** Names of topics of the fraud scenario. */
 export const fraudTopics = {
   payments: 'rheo.fraud.payments.v1',
+  labels: 'rheo.fraud.labels.v1',
   deadLetters: 'rheo.fraud.payments.v1.dlq',
   late: 'rheo.fraud.payments.v1.late',
   scores: 'rheo.fraud.scores.v1',
@@ -86,7 +87,10 @@ export async function verifyFraud(log: LogReader, state: FeatureReader | null): 
   for (const { record, score } of scores.values())
     found.add('alien', `the score at ${at(record)} is of payment ${score.paymentId}, which should have none`)
 
-  const statesCompared = state === null ? 0 : await compareStates(state, histories, expected.scored, found)
+  const statesCompared =
+    state === null
+      ? 0
+      : await compareStates(state, histories, expected.scored, await log.read(fraudTopics.labels), found)
   return {
     payments: input.length,
     scores: scoreRecords.length,
@@ -106,13 +110,25 @@ export function isClean(verdict: Verdict): boolean {
   return lost + doubled + alien + outOfOrder + featureDifferences + stateDifferences + deadLetterFaults === 0
 }
 
-/** A customer's features in the store are those that a payment at the time of its newest one would find. */
+/**
+ * A customer's features in the store are those that a payment at the time `asOfMs`, which stands beside them, would find:
+ * the time of its newest payment, or of a label of one that became known later.
+ */
 async function compareStates(
   state: FeatureReader,
   histories: ReadonlyMap<string, readonly Payment[]>,
   scored: readonly ExpectedPayment[],
+  labels: readonly ReadRecord[],
   found: Findings,
 ): Promise<number> {
+  const customers = new Map(scored.map(({ payment }) => [payment.paymentId, payment.customerId]))
+  const labelTimes = new Map<string, Set<number>>()
+  for (const label of labels.map(readLabel)) {
+    const customerId = label === null ? undefined : customers.get(label.paymentId)
+    if (customerId === undefined) continue
+    const times = labelTimes.get(customerId) ?? new Set()
+    labelTimes.set(customerId, times.add(label!.eventTime))
+  }
   const partitions = new Map(scored.map(({ payment, partition }) => [payment.customerId, partition]))
   const newestMs = scored.reduce((latest, { payment }) => Math.max(latest, payment.eventTime), 0)
   let compared = 0
@@ -126,7 +142,15 @@ async function compareStates(
       found.add('stateDifferences', `the store knows nothing of customer ${customerId}`)
       continue
     }
-    for (const [name, value] of recomputeCustomer(history, lastMs)) {
+    const asOfMs = shown.get('asOfMs') ?? Number.NaN
+    if (asOfMs !== lastMs && !(asOfMs > lastMs && labelTimes.get(customerId)?.has(asOfMs))) {
+      found.add(
+        'stateDifferences',
+        `customer ${customerId} is stored as of ${asOfMs}, its last payment is of ${lastMs}`,
+      )
+      continue
+    }
+    for (const [name, value] of recomputeCustomer(history, asOfMs)) {
       const served = shown.get(name) ?? Number.NaN
       if (sameFeature(served, value)) continue
       found.add('stateDifferences', `${name} of customer ${customerId} is stored as ${served}, is ${value}`)

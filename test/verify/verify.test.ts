@@ -25,7 +25,7 @@ beforeAll(async () => {
   for (const topic of Object.values(fraudTopics)) topics.set(topic, await reader.read(topic))
   await reader.close()
   rmSync(directory, { recursive: true })
-})
+}, 60_000)
 
 type Change = (records: readonly ReadRecord[]) => readonly ReadRecord[]
 
@@ -140,20 +140,31 @@ describe('the verifier', () => {
       if (payment === null || !scored.delete(payment.paymentId)) continue
       histories.set(payment.customerId, [...(histories.get(payment.customerId) ?? []), payment])
     }
-    const store = (wrongKey: string | null): FeatureReader => ({
+    const store = (wrongKey: string | null, change: (features: Map<string, number>) => unknown): FeatureReader => ({
       features(_keyField, _partition, key) {
         const history = histories.get(key) as Parameters<typeof recomputeCustomer>[0] | undefined
         if (history === undefined) return Promise.resolve(null)
-        const features = new Map(recomputeCustomer(history, Math.max(...history.map(({ eventTime }) => eventTime))))
-        if (key === wrongKey) features.set('customerId.count.1h', features.get('customerId.count.1h')! + 1)
+        const lastMs = Math.max(...history.map(({ eventTime }) => eventTime))
+        const features = new Map(recomputeCustomer(history, lastMs)).set('asOfMs', lastMs)
+        if (key === wrongKey) change(features)
         return Promise.resolve(features)
       },
       close: () => Promise.resolve(),
     })
-    const right = await verifyFraud(reader(), store(null))
+    const right = await verifyFraud(
+      reader(),
+      store(null, () => undefined),
+    )
     expect(right.examples).toEqual([])
     expect(right.statesCompared).toBeGreaterThan(10)
     const [wrongKey] = [...histories.keys()].slice(-1)
-    expect(await verifyFraud(reader(), store(wrongKey!))).toMatchObject({ stateDifferences: 1 })
+    const tooMany = store(wrongKey!, (features) =>
+      features.set('customerId.count.1h', features.get('customerId.count.1h')! + 1),
+    )
+    expect(await verifyFraud(reader(), tooMany)).toMatchObject({ stateDifferences: 1 })
+    const behind = store(wrongKey!, (features) => features.set('asOfMs', features.get('asOfMs')! - 1))
+    expect(await verifyFraud(reader(), behind)).toMatchObject({ stateDifferences: 1 })
+    const ahead = store(wrongKey!, (features) => features.set('asOfMs', features.get('asOfMs')! + 1))
+    expect(await verifyFraud(reader(), ahead)).toMatchObject({ stateDifferences: 1 })
   })
 })

@@ -1,0 +1,61 @@
+/**
+ * Memory of a worker over time: `node bench/soak.ts [minutes] [payments per second]` (default 20 and 1,000), on Kafka and
+ * Redis that it starts itself. Prints one JSON document: resident memory at the start, in the middle, at the end and at
+ * its peak, and the slope of a straight line through what was measured after the first fifth.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fraud } from '../scenarios/fraud/fraud.ts'
+import { onFraudStage } from './servers/fraud-stage.ts'
+import { PaymentSource } from './servers/payment-source.ts'
+import { ScoreWatch } from './servers/score-watch.ts'
+import { appendDue } from './servers/sender.ts'
+
+const [minutes = 20, perSecond = 1_000] = process.argv.slice(2).map(Number)
+const SAMPLE_MS = 5_000
+const WARM_UP_SHARE = 0.2
+
+const figures = await onFraudStage(async ({ topology, log, sender, startWorker, cpuSeconds }) => {
+  const worker = await startWorker()
+  const stop = new AbortController()
+  const watch = new ScoreWatch(log, fraud.scores.topic.name, topology.partitions)
+  const watching = watch.run(stop.signal, 50)
+  const samples: { readonly minute: number; readonly mib: number }[] = []
+  const startMs = Date.now()
+  const options = { perSecond, seed: 1, payments: 1_000_000, labelDelayMs: 2_000, labelled: 0.2 }
+  const source = new PaymentSource(topology, options, startMs)
+  let sampledMs = startMs
+  while (Date.now() - startMs < minutes * 60_000) {
+    await appendDue(sender, source.take(Date.now()))
+    if (Date.now() - sampledMs >= SAMPLE_MS) {
+      sampledMs += SAMPLE_MS
+      samples.push({ minute: (Date.now() - startMs) / 60_000, mib: worker.rssMiB() })
+    }
+    await sleep(10)
+  }
+  const cpu = cpuSeconds()
+  stop.abort()
+  await watching
+  const settled = samples.filter(({ minute }) => minute >= WARM_UP_SHARE * minutes)
+  const at = (share: number): number => Math.round(samples[Math.floor(share * (samples.length - 1))]!.mib)
+  return {
+    minutes,
+    perSecond,
+    payments: source.drawn,
+    scores: watch.seen,
+    rssMiB: { start: at(0), middle: at(0.5), end: at(1), peak: Math.round(Math.max(...samples.map(({ mib }) => mib))) },
+    slopeMiBPerMinute: Math.round(slope(settled) * 100) / 100,
+    cpuSeconds: cpu,
+  }
+})
+process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`)
+
+/** Of the least-squares line, MiB a minute. */
+function slope(samples: readonly { readonly minute: number; readonly mib: number }[]): number {
+  const mean = (of: (sample: (typeof samples)[number]) => number): number =>
+    samples.reduce((sum, sample) => sum + of(sample), 0) / samples.length
+  const minute = mean((sample) => sample.minute)
+  const mib = mean((sample) => sample.mib)
+  return (
+    mean((sample) => (sample.minute - minute) * (sample.mib - mib)) / mean((sample) => (sample.minute - minute) ** 2)
+  )
+}
