@@ -318,6 +318,7 @@ class Run {
       },
       writes: () => this.#writes,
       isOver: () => this.#isOver,
+      assigned: () => worker.tasks.size,
     }
   }
 
