@@ -8,19 +8,17 @@ import { Journal } from './journal.ts'
 /** With their faults off, the simulation's adapters are adapters like any other. */
 const point = () => Promise.resolve('go on' as const)
 
-for (const together of ['grouped'] as const) {
-  describeEventLog(`simulated, ${together}`, 'one handle', async () => {
-    const shared = { inner: createMemoryLog(), journal: new Journal(), fencing: 'on', newest: new Map() } as const
-    const log = createFaultyLog(shared, {
-      point,
-      together,
-      clockMs: () => 0,
-      exclusive: () => undefined,
-      beforeCommit: () => Promise.resolve(),
-    })
-    return { log, cleaning: 'when called', lazySizes: 'unknown', close: async () => log.close() }
+describeEventLog('simulated', 'one handle', async () => {
+  const shared = { inner: createMemoryLog(), journal: new Journal(), fencing: 'on', newest: new Map() } as const
+  const log = createFaultyLog(shared, {
+    point,
+    together: 'grouped',
+    clockMs: () => 0,
+    exclusive: () => undefined,
+    beforeCommit: () => Promise.resolve(),
   })
-}
+  return { log, cleaning: 'when called', lazySizes: 'unknown', close: async () => log.close() }
+})
 
 describeStateStore('simulated', async () => {
   const store = createFaultyStore(new SharedStore('on', (_task, { positions }) => positions), point)
