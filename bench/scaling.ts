@@ -11,7 +11,7 @@ import { ScoreWatch } from './servers/score-watch.ts'
 
 const [payments = 100_000] = process.argv.slice(2).map(Number)
 const CUSTOMERS = 10_000
-const WARM_UP = 20_000
+const WARM_UP = Math.min(20_000, payments)
 
 const figures = await onFraudStage(async (stage) => {
   const { topology, log, startWorker, cpuSeconds } = stage

@@ -65,7 +65,8 @@ const log = openKafkaLog(kafka, { replicationFactor: 3 })
 const watchLog = openKafkaLog(kafka, { maxWaitMs: 100 })
 const stop = new AbortController()
 const interrupted = (): void => stop.abort(new Error('interrupted'))
-process.once('SIGINT', interrupted).once('SIGTERM', interrupted)
+// Asked twice, it still cleans up.
+process.on('SIGINT', interrupted).on('SIGTERM', interrupted)
 try {
   const report = await run()
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `${table(report)}\n`)
