@@ -4,27 +4,21 @@
  * generated payments and their labels through the scenario's own steps, and prints CPU time per stage and event; the first
  * third warms up. Labels come a day later, so the model learns meanwhile.
  */
-import { parseManifest } from '../gpu/manifest.ts'
-import { encodeOnnx } from '../gpu/train/onnx-encoder.ts'
 import { MODEL_RECORD, type ModelRecord } from '../processors/inference.ts'
-import { createRandom } from '../processors/random.ts'
 import { type Emit, type Entry, FEEDBACK, type Step } from '../processors/step.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { generatePayments } from '../scenarios/fraud/generator/generate-payments.ts'
 import { withLabels } from '../scenarios/fraud/generator/labels.ts'
-import { type GivenModel, modelMemory, readGivenModel } from '../scenarios/model-files.ts'
+import { modelMemory, readGivenModel } from '../scenarios/model-files.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
 import type { ModelHost } from '../streams/model-host.ts'
-import { manifestOf } from '../test/gpu/models.ts'
-import { type Tree, treeClassifier } from '../test/gpu/tree-models.ts'
+import { randomTrees } from './random-trees.ts'
 
 const batch = Number(process.argv[2] ?? 256)
 const payments = Number(process.argv[3] ?? 60_000)
 const file = process.argv[4] ?? null
 const START_MS = Date.UTC(2026, 0, 1)
 const REACTION_MS = 900_000
-const TREES = 100
-const DEPTH = 6
 const names = fraud.featureSet.names
 
 interface Running {
@@ -39,7 +33,9 @@ interface Running {
 }
 
 const model =
-  file === null ? randomTrees() : await readGivenModel({ file, scenario: fraud, as: null, fromMs: START_MS })
+  file === null
+    ? randomTrees(names, 1, START_MS)
+    : await readGivenModel({ file, scenario: fraud, as: null, fromMs: START_MS })
 const files = modelMemory()
 files.put(model)
 const hosts = createOnnxHosts({
@@ -164,37 +160,3 @@ const line = (what: string, of: readonly Running[]): void =>
 line('features complete, trees, FTRL, calibration, threshold, reasons', path)
 line('the same with the sliding windows of all entities', [...windows, ...path])
 line('the same with learning from every label', stages)
-
-function randomTrees(): GivenModel {
-  const random = createRandom(1, 0)
-  const tree = (depth: number): Tree =>
-    depth === 0
-      ? { value: 0.05 * random.normal() }
-      : {
-          feature: random.below(names.length),
-          threshold: random.lognormal(2),
-          missing: random.chance(0.5) ? 'below' : 'above',
-          below: tree(depth - 1),
-          above: tree(depth - 1),
-        }
-  const bytes = encodeOnnx(
-    treeClassifier(
-      Array.from({ length: TREES }, () => tree(DEPTH)),
-      names.length,
-    ),
-  )
-  const outputs = [{ name: 'probabilities', width: 2 }]
-  const manifest = parseManifest(
-    JSON.stringify(manifestOf(bytes, names, { opset: null, missing: { rule: 'nan' }, outputs, name: 'trees' })),
-  )
-  const { name, version, sha256 } = manifest
-  const record = {
-    name,
-    version,
-    sha256,
-    action: 'serve',
-    eventTime: START_MS,
-    manifest: JSON.stringify(manifest),
-  } as const
-  return { bytes, record }
-}

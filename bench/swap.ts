@@ -6,12 +6,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseManifest } from '../gpu/manifest.ts'
-import { encodeOnnx } from '../gpu/train/onnx-encoder.ts'
-import { createRandom } from '../processors/random.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { startLivePayments } from '../scenarios/fraud/generator/live-payments.ts'
-import { type GivenModel, modelFolder } from '../scenarios/model-files.ts'
+import { modelFolder } from '../scenarios/model-files.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
 import { appendModelRecord, readModelRecords } from '../scenarios/model-records.ts'
 import type { Score } from '../schemas/generated/fraud/score.ts'
@@ -19,18 +16,17 @@ import { openSqliteLog } from '../streams/event-log/sqlite.ts'
 import { eventOf } from '../streams/event-value.ts'
 import { runLive } from '../streams/run-live.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
-import { manifestOf } from '../test/gpu/models.ts'
-import { type Tree, treeClassifier } from '../test/gpu/tree-models.ts'
+import { randomTrees } from './random-trees.ts'
 
 const seconds = Number(process.argv[2] ?? 30)
 const perSecond = Number(process.argv[3] ?? 2_000)
 const SWAP_EVERY_MS = 3_000
-const TREES = 100
-const DEPTH = 6
 const LIMITS = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
 const names = fraud.featureSet.names
 
-const models = Array.from({ length: Math.ceil((seconds * 1_000) / SWAP_EVERY_MS) }, (_, i) => treesOf(i + 1))
+const models = Array.from({ length: Math.ceil((seconds * 1_000) / SWAP_EVERY_MS) }, (_, i) =>
+  randomTrees(names, i + 1, 0),
+)
 const clock = (): number => performance.timeOrigin + performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'rheo-swap-bench-'))
 const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
@@ -127,30 +123,4 @@ try {
 
 function at(sorted: readonly number[], share: number): number {
   return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * 10) / 10
-}
-
-function treesOf(version: number): GivenModel {
-  const random = createRandom(version, 0)
-  const tree = (depth: number): Tree =>
-    depth === 0
-      ? { value: 0.05 * random.normal() }
-      : {
-          feature: random.below(names.length),
-          threshold: random.lognormal(2),
-          missing: random.chance(0.5) ? 'below' : 'above',
-          below: tree(depth - 1),
-          above: tree(depth - 1),
-        }
-  const bytes = encodeOnnx(
-    treeClassifier(
-      Array.from({ length: TREES }, () => tree(DEPTH)),
-      names.length,
-    ),
-  )
-  const outputs = [{ name: 'probabilities', width: 2 }]
-  const about = { opset: null, missing: { rule: 'nan' as const }, outputs, name: 'trees', version: String(version) }
-  const manifest = parseManifest(JSON.stringify(manifestOf(bytes, names, about)))
-  const { name, sha256 } = manifest
-  const record = { name, version: manifest.version, sha256, action: 'serve', eventTime: 0 } as const
-  return { bytes, record: { ...record, manifest: JSON.stringify(manifest) } }
 }
