@@ -60,6 +60,7 @@ async function runOnce(): Promise<void> {
       onRetry: (error) => say(error.message, { code: error.code }),
     })
   } finally {
+    await models.close()
     await store.close()
     await log.close()
   }
@@ -74,3 +75,5 @@ while (!stop.signal.aborted) {
     await sleep(500)
   }
 }
+// Timers of its connections may be left.
+process.exit(0)
