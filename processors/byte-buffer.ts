@@ -1,3 +1,5 @@
+const MAX_INT32 = 2 ** 31 - 1
+
 /** Appends numbers and texts to a growing buffer: little-endian, lengths as unsigned LEB128; the same on every machine. */
 export class ByteWriter {
   #bytes: Buffer
@@ -30,10 +32,8 @@ export class ByteWriter {
   varint(value: number): void {
     this.#room(8)
     let rest = value
-    while (rest > 127) {
-      this.#bytes[this.#at++] = (rest % 128) | 128
-      rest = Math.floor(rest / 128)
-    }
+    for (; rest > MAX_INT32; rest = Math.floor(rest / 128)) this.#bytes[this.#at++] = (rest % 128) | 128
+    for (; rest > 127; rest >>>= 7) this.#bytes[this.#at++] = (rest & 127) | 128
     this.#bytes[this.#at++] = rest
   }
 

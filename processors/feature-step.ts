@@ -93,6 +93,10 @@ function featureTable(
       const reader = new ByteReader(bytes)
       return { features: plan.decode(reader.blob()), seen: admission?.decode(reader.blob()) ?? null }
     },
+    copy: ({ features, seen }) => ({
+      features: plan.copy(features),
+      seen: seen === null ? null : admission!.copy(seen),
+    }),
     expiresAtMs({ features, seen }) {
       const featuresMs = plan.expiresAtMs(features)
       if (featuresMs === null) return null

@@ -25,7 +25,7 @@ export interface FrozenPart {
  * full, the old one is let go. So memory is bounded by 2 × maxKeys states, and a let-go state is always flushed.
  *
  * What a flush writes is fixed by `freeze` and may be taken in parts while folding goes on: a frozen state that is about
- * to change is encoded first, as it was.
+ * to change is copied or encoded first, as it was.
  */
 export class KeyedState<S> {
   readonly #table: KeyedTable<S>
@@ -42,6 +42,8 @@ export class KeyedState<S> {
   #frozen = new Set<string>()
   /** Frozen states that had to be encoded before their turn. */
   #early: StatePut[] = []
+  /** Frozen states that have changed since, as they were. */
+  readonly #copies = new Map<string, S>()
   /** Keys that the flush under way deletes: the store may still know them until it ends. */
   readonly #leaving = new Set<string>()
   #leavingTaken = false
@@ -81,7 +83,7 @@ export class KeyedState<S> {
 
   /** The key's state, a fresh one where there is none; counted as changed. */
   use(key: string): S {
-    if (this.#frozen.size > 0) this.#encodeEarly(key)
+    if (this.#frozen.size > 0) this.#keep(key)
     let state = this.#young.get(key)
     if (state === undefined) {
       if (this.#old.size > 0) {
@@ -103,7 +105,7 @@ export class KeyedState<S> {
   }
 
   forget(key: string): void {
-    if (this.#frozen.size > 0) this.#encodeEarly(key)
+    if (this.#frozen.size > 0) this.#keep(key)
     this.#young.delete(key)
     this.#old.delete(key)
     this.#changed.delete(key)
@@ -116,7 +118,8 @@ export class KeyedState<S> {
 
   /** Fixes what the next flush writes: everything changed since the last freeze. The flush before must have ended in `trim`. */
   freeze(): void {
-    if (this.#frozen.size > 0 || this.#early.length > 0) throw new Error('the flush before has not ended')
+    if (this.#frozen.size > 0 || this.#early.length > 0 || this.#copies.size > 0)
+      throw new Error('the flush before has not ended')
     const emptied = this.#frozen
     this.#frozen = this.#changed
     this.#changed = emptied
@@ -131,12 +134,20 @@ export class KeyedState<S> {
     const puts: StatePut[] = this.#early
     this.#early = []
     let bytes = puts.reduce((sum, put) => sum + sizeOf(put), 0)
+    const add = (key: string, state: S): void => {
+      const put = this.#put(key, state)
+      puts.push(put)
+      bytes += sizeOf(put)
+    }
+    for (const [key, state] of this.#copies) {
+      if (bytes >= maxBytes) break
+      this.#copies.delete(key)
+      add(key, state)
+    }
     for (const key of this.#frozen) {
       if (bytes >= maxBytes) break
       this.#frozen.delete(key)
-      const put = this.#put(key)
-      puts.push(put)
-      bytes += sizeOf(put)
+      add(key, this.peek(key)!)
     }
     const deletes = this.#leavingTaken ? [] : [...this.#leaving].map((key) => ({ table: this.#name, key }))
     this.#leavingTaken = true
@@ -154,12 +165,15 @@ export class KeyedState<S> {
     this.#young = new Map()
   }
 
-  #encodeEarly(key: string): void {
-    if (this.#frozen.delete(key)) this.#early.push(this.#put(key))
+  /** A frozen state is about to change: what it was is kept aside. */
+  #keep(key: string): void {
+    if (!this.#frozen.delete(key)) return
+    const state = this.peek(key)!
+    if (this.#table.copy === undefined) this.#early.push(this.#put(key, state))
+    else this.#copies.set(key, this.#table.copy(state))
   }
 
-  #put(key: string): StatePut {
-    const state = this.peek(key)!
+  #put(key: string, state: S): StatePut {
     const put = {
       table: this.#name,
       key,

@@ -28,6 +28,7 @@ export interface AdmissionControl {
    * admitted for this key with an event time less than the id window away; else 'new', and remembered. O(1) amortised.
    */
   admit(state: SeenIds, eventId: string, tMs: number, watermarkMs: number): Admission
+  copy(state: SeenIds): SeenIds
   encode(state: SeenIds): Uint8Array
   decode(bytes: Uint8Array): SeenIds
   /** Event time: once the watermark is beyond it, nothing remembered can matter. */
@@ -60,6 +61,7 @@ export function createAdmission(options: {
       if (tMs > state.newestMs) state.newestMs = tMs
       return 'new'
     },
+    copy: (state) => Object.assign(new SeenIds(0), state, { cells: state.cells.slice() }),
     encode(state) {
       const kept = keptSorted(state, forgottenBeforeMs(state))
       const writer = new ByteWriter()

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { addValue, compactValues, countValues, lastOccurrenceMs } from './distinct-values.ts'
 import { pairDifference, squaredDeviations } from './double-double.ts'
-import { type EntityState, lengthOf, startOf } from './entity-cells.ts'
+import { EntityState, lengthOf, startOf } from './entity-cells.ts'
 import { exp2 } from './exp2.ts'
 import { greatCircleKm } from './great-circle.ts'
 import { type SlidingWindow, windowEdgeMs } from './hops.ts'
@@ -150,6 +150,10 @@ export class EntityPlan {
       }
     }
     return writer.take()
+  }
+
+  copy(state: EntityState): EntityState {
+    return new EntityState(state.cells.slice())
   }
 
   decode(bytes: Uint8Array): EntityState {

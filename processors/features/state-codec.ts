@@ -9,9 +9,9 @@ const SAME = 3
 const MAX_PACKED = 2 ** 50
 
 const before = new Float64Array(1)
-const beforeBits = new BigUint64Array(before.buffer)
+const beforeBits = new Uint32Array(before.buffer)
 const now = new Float64Array(1)
-const nowBits = new BigUint64Array(now.buffer)
+const nowBits = new Uint32Array(now.buffer)
 
 /**
  * Writes one column of `length` cells, `stride` apart: whole-number differences as zigzag varints, the same bits again as
@@ -28,7 +28,7 @@ export function writeColumn(
   for (let row = 0; row < length; row++) {
     now[0] = cells[first + row * stride]!
     const difference = now[0] - before[0]
-    if (nowBits[0] === beforeBits[0]) writer.varint(SAME)
+    if (nowBits[0] === beforeBits[0] && nowBits[1] === beforeBits[1]) writer.varint(SAME)
     else if (packs(difference)) writer.varint((difference < 0 ? -2 * difference - 1 : 2 * difference) * 2)
     else {
       writer.varint(RAW)
