@@ -112,10 +112,11 @@ async function runOnce(worker: Worker): Promise<'drained'> {
   const scenario = await scenarioOf(place.scenario)
   const { event, label, scores, outcomes } = scenario
   const flowing = [event.topic, label.topic, scores.topic, outcomes.topic, modelTopic(scenario.name)]
-  const registry = await openServedRegistry(place, flowing)
-  health.clear('registry away')
+  // The log first: it refuses wrong settings before anything is waited for, and connects when it is asked.
   const eventLog = await openWorkerLog(place)
   try {
+    const registry = await openServedRegistry(place, flowing)
+    health.clear('registry away')
     await eventLog.topics()
     health.clear('log away')
     const store = await openWorkerState(place)
