@@ -30,7 +30,10 @@ export async function startLocalServer(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<LocalServer> {
   const port = await freePort()
-  const env = { ...process.env, ...settings, [portVariable]: String(port) }
+  // What is set for the servers that all tests share is not for this one.
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(KAFKA|REGISTRY|REDIS)_/.test(name))
+  const onePort = { KAFKA_SASL_PORT: '', KAFKA_MTLS_PORT: '' }
+  const env = { ...Object.fromEntries(inherited), ...onePort, ...settings, [portVariable]: String(port) }
   const start = (): string[] => {
     const { status, stdout, stderr } = spawnSync(join(root, 'deploy/local/start.sh'), [service], {
       env,
