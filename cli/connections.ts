@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../scenarios/run-embedded.ts'
 import { RheoError } from '../schemas/errors.ts'
 import type { RegistryOptions } from '../streams/codec/registry.ts'
 import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
@@ -111,17 +112,6 @@ function silenceKafkajs(): void {
 async function openRedis({ settings }: Place): Promise<StateStore> {
   const { openRedisStateStore } = await import('../streams/state/redis.ts')
   return openRedisStateStore(redisOptionsOf(settings)!)
-}
-
-function makeFolder(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true })
-  } catch (cause) {
-    throw new RheoError('LOG_UNAVAILABLE', `the folder ${directory} cannot be made`, {
-      cause,
-      hint: 'Choose another with --state, or mend its permissions.',
-    })
-  }
 }
 
 function nothingThere(directory: string, what: 'log' | 'state'): RheoError {

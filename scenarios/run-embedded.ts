@@ -138,7 +138,8 @@ async function startStream(
   })
 }
 
-function makeFolder(directory: string): void {
+/** Makes the folder of log and state, or throws LOG_UNAVAILABLE. */
+export function makeFolder(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true })
   } catch (cause) {
