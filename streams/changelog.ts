@@ -131,15 +131,24 @@ export class Changelog {
   /** The keys of a torn flush that this one has not written, as they are in the store. */
   async #mended(store: TaskState, id: bigint, timestampMs: number): Promise<NewRecord[]> {
     const records: NewRecord[] = []
+    const tables = new Map<string, string[]>()
     for (const change of this.#torn.values()) {
       if (change.kind === 'checkpoint') continue
       const { table, key } = change.kind === 'put' ? change.put : change
-      const [value] = await store.load(table, [key])
-      if (value === undefined) records.push(deleteRecord(table, key, id, timestampMs))
-      else {
-        const put = this.#options.complete({ table, key, value, expiresAtMs: null })
-        records.push(putRecord(put, id, timestampMs))
-      }
+      const keys = tables.get(table)
+      if (keys === undefined) tables.set(table, [key])
+      else keys.push(key)
+    }
+    for (const [table, keys] of tables) {
+      const values = await store.load(table, keys)
+      keys.forEach((key, i) => {
+        const value = values[i]
+        if (value === undefined) records.push(deleteRecord(table, key, id, timestampMs))
+        else {
+          const put = this.#options.complete({ table, key, value, expiresAtMs: null })
+          records.push(putRecord(put, id, timestampMs))
+        }
+      })
     }
     return records
   }

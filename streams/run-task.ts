@@ -26,6 +26,8 @@ export function pendingKey(topic: string, partition: number): string {
   return `${topic}/${partition}`
 }
 
+/** While recovering, so many changed keys are flushed before it goes on. */
+const FLUSHED_KEYS = 20_000
 /** The intake's fetches are bounded by bytes: eight of the largest records fit, so after fewer nothing was left behind. */
 const SURELY_ALL_RECORDS = 8
 const RUN_TABLE = '$run'
@@ -37,7 +39,8 @@ const RUN_TABLE = '$run'
  *   → load the state of the batch's keys → ask models about the whole batch (model-host.ts) → fold → one commit
  *   → (later) flush state with its position, in parts (checkpoint.ts)
  *
- * After a crash the state store stands at R and the log at C ≥ R: `recover` folds (R, C] again and emits nothing.
+ * After a crash the state store stands at R and the log at C ≥ R: `recover` folds (R, C] again and emits nothing. What it
+ * has folded it flushes, so that crashes which follow each other closely never have more and more to fold again.
  */
 export class Task {
   readonly number: number
@@ -257,10 +260,18 @@ export class Task {
       while (running.next < committed) {
         if ((await running.fold(this.#log, batchRecords, clock(), committed)) === 0) break
         running.outbox.take()
+        if (this.unflushedKeys >= FLUSHED_KEYS) await this.#flushRecovered()
       }
       if (this.#topology.intakeNext.includes(running.stage.name)) await this.#hearIntake(running)
     }
+    await this.#flushRecovered()
     this.#dirty = true
+  }
+
+  async #flushRecovered(): Promise<void> {
+    if (this.#state === null || this.unflushedKeys === 0) return
+    this.#dirty = true
+    await this.flush()
   }
 
   /** What the intake said that is on the first stages' topics only: ticks, and its progress in a backlog. */

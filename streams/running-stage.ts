@@ -17,8 +17,8 @@ const FETCH_BLOCKS = 256
 /** Entries whose states are read ahead together: these should fit into a core's cache. */
 const PREFETCHED = 32
 const NO_LIMIT = Number.MAX_SAFE_INTEGER
-/** The entries that wait in a stage for the others (`ChannelMerge`), as a block. */
-const PENDING_PAGE = 'block'
+/** Entries that wait in a stage for the others (`ChannelMerge`) are stored as blocks of so many, numbered from 0. */
+const PENDING_PER_PAGE = 1_000
 
 /** What a stage needs besides its keys, timers and resident pages to go on where it stood. */
 export interface SavedStage {
@@ -46,8 +46,8 @@ export class RunningStage {
   readonly #models: ModelHost | null
   /** The key whose state is being folded, for `forget`. */
   #key = ''
-  /** Pages of waiting entries lie in the state store. */
-  #hasStoredPending = false
+  /** So many pages of waiting entries lie in the state store. */
+  #storedPending = 0
 
   /** @param outbox makes the stage's outbox, given what to do with timers and with `forget`. */
   constructor(
@@ -119,9 +119,10 @@ export class RunningStage {
   async restore(state: TaskState, saved: SavedStage): Promise<void> {
     const { name } = this.stage
     this.watermarks.restore(saved.watermarksMs)
-    const [pending] = await state.load(`${name}/pending`, [PENDING_PAGE])
-    this.#hasStoredPending = pending !== undefined
-    this.#merge.restore(saved.merge, pending === undefined ? [] : unpack(pending, this.#topology.bodies))
+    const pages = new Map(await state.scan(`${name}/pending`))
+    this.#storedPending = pages.size
+    const pending = Array.from(pages, (_, i) => unpack(pages.get(String(i))!, this.#topology.bodies))
+    this.#merge.restore(saved.merge, pending.flat())
     this.outbox.restoreProgress(this.#merge.progress)
     this.outbox.restoreAnnounced(saved.announcedMs)
     this.#timers.restore(await state.scan(`${name}/timers`))
@@ -139,11 +140,14 @@ export class RunningStage {
     for (const [key, value] of this.step.resident?.changedPages() ?? [])
       puts.push({ table: `${name}/resident`, key, value, expiresAtMs: null })
     const { pending } = this.#merge
-    if (pending.length > 0) {
-      const value = new Block(pending, this.#topology.bodies).bytes()
-      puts.push({ table: `${name}/pending`, key: PENDING_PAGE, value, expiresAtMs: null })
-    } else if (this.#hasStoredPending) deletes.push({ table: `${name}/pending`, key: PENDING_PAGE })
-    this.#hasStoredPending = pending.length > 0
+    const pages = Math.ceil(pending.length / PENDING_PER_PAGE)
+    for (let i = 0; i < pages; i++) {
+      const entries = pending.slice(i * PENDING_PER_PAGE, (i + 1) * PENDING_PER_PAGE)
+      const value = new Block(entries, this.#topology.bodies).bytes()
+      puts.push({ table: `${name}/pending`, key: String(i), value, expiresAtMs: null })
+    }
+    for (let i = pages; i < this.#storedPending; i++) deletes.push({ table: `${name}/pending`, key: String(i) })
+    this.#storedPending = pages
     return { puts, deletes }
   }
 

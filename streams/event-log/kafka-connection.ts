@@ -3,7 +3,7 @@ import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
 import { mendReadCommitted } from './kafka-aborted.ts'
 import { registerCodecs } from './kafka-codecs.ts'
-import { speedUpRecords } from './kafka-record-encoder.ts'
+import { speedUpProducing } from './kafka-produce-request.ts'
 
 /** How to reach a Kafka cluster, and as whom. */
 export interface KafkaConnection {
@@ -55,7 +55,7 @@ export function kafkaClient(connection: KafkaConnection): Kafka {
     throw invalid('SASL needs a user name and a password', 'Set both, or switch SASL off.')
   }
   registerCodecs()
-  speedUpRecords()
+  speedUpProducing()
   mendReadCommitted()
   process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1'
   return new Kafka({

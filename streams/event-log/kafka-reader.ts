@@ -17,6 +17,7 @@ export interface ReaderOptions {
 
 /** Nothing arrives although it is there: the brokers are away. */
 const PATIENCE_MS = 20_000
+const ARRIVAL_PATIENCE_MS = 30
 /** A partition that nobody has asked for so long is not read ahead any more. */
 const IDLE_MS = 30_000
 const SWEEP_EVERY_MS = 5_000
@@ -78,6 +79,23 @@ export class KafkaReader {
   learnEnd(topic: string, partition: number, end: bigint): void {
     const buffer = this.#buffers.get(topic)?.get(partition)
     if (buffer !== undefined) buffer.knownEnd = Math.max(buffer.knownEnd, Number(end))
+  }
+
+  /**
+   * Waits until records that were just committed have arrived, where nothing else is at hand to go on with. Not for long:
+   * another's open transaction may stand before them.
+   */
+  async arrivals(ends: readonly { readonly topic: string; readonly partition: number; readonly end: bigint }[]) {
+    const untilMs = performance.now() + ARRIVAL_PATIENCE_MS
+    for (const { topic, partition, end } of ends) {
+      const buffer = this.#buffers.get(topic)?.get(partition)
+      if (buffer === undefined || buffer.isPaused) continue
+      while (buffer.isEmpty && buffer.fetchAt < Number(end)) {
+        const leftMs = untilMs - performance.now()
+        if (leftMs <= 0 || this.#consumer === null) return
+        await buffer.arrival(leftMs)
+      }
+    }
   }
 
   /** Records before `before` are gone. */

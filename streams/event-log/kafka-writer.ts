@@ -18,7 +18,8 @@ export interface WriterLog {
   joins(writer: KafkaWriter): boolean
   /** What the running `together` contained of this writer is lost, so it can only fail. */
   spoil(error: unknown): void
-  done(sends: readonly Sends[], group: string, positions: readonly Position[]): void
+  /** Resolves when who reads here can go on with what was sent. */
+  done(sends: readonly Sends[], group: string, positions: readonly Position[]): Promise<void>
 }
 
 /** A commit is done again for so long; a broker that dies is replaced sooner. */
@@ -102,9 +103,10 @@ export class KafkaWriter implements TaskWriter {
       await this.#settle(error)
     }
     for (const { topic, partition, next } of this.#moved) this.#know(topic, partition, next)
-    this.#log.done(this.#sent, this.#group, this.#moved)
+    const [sent, moved] = [this.#sent, this.#moved]
     this.#sent = []
     this.#moved = []
+    await this.#log.done(sent, this.#group, moved)
   }
 
   async committed(topic: string, partition: number): Promise<bigint | undefined> {

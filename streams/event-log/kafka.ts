@@ -161,9 +161,10 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
             committed: (...of) => offsets.committed(...of),
             joins: (each) => together.joins(each),
             spoil: (error) => together.spoil(error),
-            done(sends, of, positions) {
+            async done(sends, of, positions) {
               done(sends)
               offsets.noteCommitted(of, positions)
+              await reader.arrivals(sends.flatMap((each) => each.ends()))
             },
           },
           group,
