@@ -1,8 +1,8 @@
 /**
  * The whole score path without the log: fraud's features, 100 trees through ONNX, FTRL, calibration, threshold, reasons.
- * `node bench/score-path.ts [batch] [payments] [model.onnx]` (default 256 and 60,000, random trees of depth 6). Folds
- * generated payments and their labels through the scenario's own steps, and prints CPU time per stage and event; the first
- * third warms up. Labels come a day later, so the model learns meanwhile.
+ * `node bench/score-path.ts [batch] [payments] [model.onnx]` (default 256 and 120,000, random trees of depth 6). Folds
+ * generated payments of 60 days and their labels through the scenario's own steps, and prints CPU time per stage and
+ * event; the first half warms up, and fills the windows. Labels come a day later, so the model learns meanwhile.
  */
 import { MODEL_RECORD, type ModelRecord } from '../processors/inference.ts'
 import { type Emit, type Entry, FEEDBACK, type Step } from '../processors/step.ts'
@@ -15,10 +15,13 @@ import type { ModelHost } from '../streams/model-host.ts'
 import { randomTrees } from './random-trees.ts'
 
 const batch = Number(process.argv[2] ?? 256)
-const payments = Number(process.argv[3] ?? 60_000)
+const payments = Number(process.argv[3] ?? 120_000)
 const file = process.argv[4] ?? null
 const START_MS = Date.UTC(2026, 0, 1)
+const DAYS = 60
 const REACTION_MS = 900_000
+/** As the run loop does it. */
+const PREFETCHED = 32
 const names = fraud.featureSet.names
 
 interface Running {
@@ -104,7 +107,12 @@ async function turn(stage: Running, isMeasured: boolean): Promise<void> {
     for (const { scoring, rows } of step.inquiry.questions(queue)) answers.push(await models.answer(scoring, rows))
     step.inquiry.take(answers)
   }
-  for (const entry of queue) {
+  for (let i = 0; i < queue.length; i++) {
+    if (i % PREFETCHED === 0 && step.prefetch !== undefined) {
+      const ahead = queue.slice(i, i + PREFETCHED).map(({ key }) => states.get(key))
+      step.prefetch(ahead.filter((state) => state !== undefined))
+    }
+    const entry = queue[i]!
     stage.key = entry.key
     watermarkMs = Math.max(watermarkMs, entry.watermarkMs)
     let state: unknown
@@ -125,7 +133,7 @@ let nowMs = START_MS
 let seen = 0
 let measured = 0
 let inBatch = 0
-const world = { payments: payments * 1.05, days: 30, seed: 1, world: 'drift', start: START_MS } as const
+const world = { payments: payments * 1.05, days: DAYS, seed: 1, world: 'drift', start: START_MS } as const
 for (const item of withLabels(generatePayments(world), { delay: 86_400_000, seed: 1, coverage: 'all' })) {
   const isPayment = item.kind === 'payment'
   const event = isPayment ? item.generated.payment : item.label
@@ -137,7 +145,7 @@ for (const item of withLabels(generatePayments(world), { delay: 86_400_000, seed
   seen++
   inBatch++
   if (inBatch < batch) continue
-  const isMeasured = seen > payments / 3
+  const isMeasured = seen > payments / 2
   markUs = cpuUs()
   for (const stage of stages) await turn(stage, isMeasured)
   if (isMeasured) measured += inBatch

@@ -1,4 +1,6 @@
 const MAX_INT32 = 2 ** 31 - 1
+/** Its length takes one byte. */
+const SHORT_TEXT = 40
 
 /** Appends numbers and texts to a growing buffer: little-endian, lengths as unsigned LEB128; the same on every machine. */
 export class ByteWriter {
@@ -56,10 +58,27 @@ export class ByteWriter {
   }
 
   text(value: string): void {
+    if (value.length <= SHORT_TEXT && this.#asciiText(value)) return
     const bytes = Buffer.byteLength(value)
     this.varint(bytes)
     this.#room(bytes)
     this.#at += this.#bytes.write(value, this.#at, 'utf8')
+  }
+
+  /** Most texts are short and ASCII, and a call into the runtime costs more than writing them here. */
+  #asciiText(value: string): boolean {
+    const { length } = value
+    this.#room(1 + length)
+    const bytes = this.#bytes
+    const at = this.#at + 1
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > 127) return false
+      bytes[at + i] = code
+    }
+    bytes[this.#at] = length
+    this.#at = at + length
+    return true
   }
 
   blob(value: Uint8Array): void {
@@ -67,6 +86,11 @@ export class ByteWriter {
     this.#room(value.length)
     this.#bytes.set(value, this.#at)
     this.#at += value.length
+  }
+
+  /** Forgets what was written. */
+  reset(): void {
+    this.#at = 0
   }
 
   /** The bytes written, as their own memory; the writer is empty afterwards. */
@@ -126,6 +150,13 @@ export class ByteReader {
     const value = this.#bytes.toString('utf8', this.#at, this.#at + length)
     this.#at += length
     return value
+  }
+
+  /** The bytes where they lie: valid as long as nobody writes over what is read. */
+  view(): Uint8Array {
+    const length = this.varint()
+    this.#at += length
+    return this.#bytes.subarray(this.#at - length, this.#at)
   }
 
   /** A copy of the bytes. */

@@ -12,8 +12,10 @@ import type { EventLog, NewRecord, TaskWriter } from './event-log/event-log.ts'
 import type { StatePart, StatePut, TaskState } from './state/state-store.ts'
 import type { Topology } from './topology.ts'
 
-/** One commit, and one part of a restore, carry about so much. */
+/** One commit carries about so much. */
 const PART_BYTES = 512 * 1_024
+/** And one part of a restore: what the log holds twice within it is written once. */
+const RESTORED_BYTES = 16 * 1_048_576
 /** What a record costs besides its value, as bytes. */
 const RECORD_BYTES = 100
 const FETCH = { maxRecords: 4_000, maxBytes: 4 * 1_048_576 }
@@ -193,7 +195,7 @@ async function restore(store: TaskState, options: ChangelogOptions, stored: bigi
     }
     changes.set(nameOf(change), change)
     bytes += RECORD_BYTES + (change.kind === 'put' ? change.put.value.byteLength : 0)
-    if (bytes >= PART_BYTES)
+    if (bytes >= RESTORED_BYTES)
       await store.flush({ ...taken(), positions: new Map(), watermarkMs: Number.NEGATIVE_INFINITY })
   }
   if (checkpoint === null) {

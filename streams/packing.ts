@@ -5,14 +5,17 @@ import type { LazyBytes } from './event-log/event-log.ts'
 /** The kinds that flow through a topology. */
 export type BodyCodecs = ReadonlyMap<string, BodyCodec>
 
-const VERSION = 2
+const VERSION = 3
+/** One block is written at a time: the buffer grows to the largest, and each takes just its bytes out of it. */
+const writer = new ByteWriter(65_536)
 
 /**
  * A block: all entries that one commit sends to one partition of a stage's topic, as one record. It becomes bytes
  * only where an adapter stores or sends it; within a process on the memory log the entries pass as they are.
  *
- * Bytes: version, origins, count, then per entry kind, key, event time, watermark, channel + 1, body, features (0: none,
- * else length + 1), origin (0: none, else its number + 1).
+ * Bytes: version, origins, kinds, count, then per entry the number of its kind, key, event time, 1 where watermark and
+ * channel are those of the entry before (else 0, watermark, channel + 1), body, features (0: none, else length + 1), origin
+ * (0: none, else its number + 1).
  */
 export class Block implements LazyBytes {
   readonly entries: readonly Entry[]
@@ -24,16 +27,27 @@ export class Block implements LazyBytes {
   }
 
   bytes(): Uint8Array {
-    const writer = new ByteWriter(64 + this.entries.length * 256)
+    writer.reset()
     writer.byte(VERSION)
-    const origins = writeOrigins(writer, this.entries)
+    const origins = writeOrigins(this.entries)
+    const kinds = [...new Set(this.entries.map(({ kind }) => kind))]
+    writer.varint(kinds.length)
+    for (const kind of kinds) writer.text(kind)
     writer.varint(this.entries.length)
+    let watermarkMs = Number.NaN
+    let channel = FEEDBACK
     for (const entry of this.entries) {
-      writer.text(entry.kind)
+      writer.varint(kinds.indexOf(entry.kind))
       writer.text(entry.key)
       writer.float64(entry.eventTimeMs)
-      writer.float64(entry.watermarkMs)
-      writer.varint(entry.channel === FEEDBACK ? 0 : entry.channel + 1)
+      if (Object.is(entry.watermarkMs, watermarkMs) && entry.channel === channel) writer.byte(1)
+      else {
+        watermarkMs = entry.watermarkMs
+        channel = entry.channel
+        writer.byte(0)
+        writer.float64(watermarkMs)
+        writer.varint(channel === FEEDBACK ? 0 : channel + 1)
+      }
       if (!isBodiless(entry.kind)) writer.blob(codecOf(this.#codecs, entry.kind).encode(entry.body))
       if (entry.features === null) writer.varint(0)
       else {
@@ -54,14 +68,21 @@ export function unpack(value: Uint8Array | LazyBytes | null, codecs: BodyCodecs)
   const version = reader.byte()
   if (version !== VERSION) throw new Error(`block version ${version} was written by another version of Rheo`)
   const origins = readOrigins(reader)
+  const kinds = Array.from({ length: reader.varint() }, () => reader.text())
+  const decoders = kinds.map((kind) => (isBodiless(kind) ? null : codecOf(codecs, kind)))
   const entries: Entry[] = []
+  let watermarkMs = Number.NaN
+  let channel = FEEDBACK
   for (let left = reader.varint(); left > 0; left--) {
-    const kind = reader.text()
+    const number = reader.varint()
+    const kind = kinds[number]!
     const key = reader.text()
     const eventTimeMs = reader.float64()
-    const watermarkMs = reader.float64()
-    const channel = reader.varint() - 1
-    const body = isBodiless(kind) ? null : codecOf(codecs, kind).decode(reader.blob())
+    if (reader.byte() === 0) {
+      watermarkMs = reader.float64()
+      channel = reader.varint() - 1
+    }
+    const body = decoders[number]?.decode(reader.view()) ?? null
     const features = reader.varint() === 0 ? null : reader.float64s()
     const origin = origins[reader.varint() - 1] ?? null
     entries.push({ kind, key, eventTimeMs, watermarkMs, channel, body, features, origin })
@@ -74,7 +95,7 @@ function isBodiless(kind: string): boolean {
 }
 
 /** Each origin once: entries that came together share one. */
-function writeOrigins(writer: ByteWriter, entries: readonly Entry[]): ReadonlyMap<Origin, number> {
+function writeOrigins(entries: readonly Entry[]): ReadonlyMap<Origin, number> {
   const origins = new Map<Origin, number>()
   let last: Origin | null | undefined = null
   for (const { origin } of entries) {
