@@ -3,6 +3,8 @@ import { isIntakeChannel, stageOfChannel } from './watermark.ts'
 
 const NEVER_MS = Number.NEGATIVE_INFINITY
 const NO_BACKLOG_MS = Number.POSITIVE_INFINITY
+/** By the topic's clock. A task that catches up says something every second or so; one that says nothing is down. */
+const SILENT_MS = 5_000
 
 /** What an upstream task has told about its progress. */
 export interface ToldProgress {
@@ -24,6 +26,9 @@ export interface SavedMerge {
   readonly told: readonly (readonly [channel: number, progressMs: string, backlogs: number])[]
   readonly latestMs: readonly (readonly [channel: number, latestMs: number])[]
   readonly waitingMs: readonly number[]
+  readonly heardMs: readonly (readonly [channel: number, heardMs: number])[]
+  readonly nowMs: number
+  readonly risenMs: number
 }
 
 /**
@@ -38,6 +43,9 @@ export interface SavedMerge {
  *
  * Whoever reads the sources speaks for himself: one that says nothing has no backlog. A stage hands on what its upstream
  * tasks tell it, so all tasks of one stage tell of the same backlogs; one that has not told of the newest yet is waited for.
+ *
+ * Nobody is waited for who has said nothing for five seconds, as the timestamps in the topic count them: a task that died in
+ * a backlog must not hold up the others until it is back.
  */
 export class ChannelMerge {
   readonly #channels: readonly number[]
@@ -47,6 +55,11 @@ export class ChannelMerge {
   #leastMs = NO_BACKLOG_MS
   #backlogs = 0
   #waiting: Waiting[] = []
+  /** The topic's clock, ms: the latest timestamp of its records so far. */
+  #nowMs = NEVER_MS
+  /** By that clock, when each channel said something last while a backlog was known of, and when the newest was heard of. */
+  readonly #heardMs = new Map<number, number>()
+  #risenMs = NEVER_MS
 
   /** @param channels of all upstream tasks. */
   constructor(channels: readonly number[]) {
@@ -67,15 +80,21 @@ export class ChannelMerge {
     return this.#waiting.map(({ entry }) => entry)
   }
 
-  /** Takes in the next entries of the topic; returns what can be folded now, in its order. */
-  take(entries: readonly Entry[]): readonly Entry[] {
+  /**
+   * Takes in the next entries of the topic, which were sent at `sentMs` (processing time); returns what can be folded now,
+   * in its order.
+   */
+  take(entries: readonly Entry[], sentMs = NEVER_MS): readonly Entry[] {
+    if (sentMs > this.#nowMs) this.#nowMs = sentMs
     if (this.#leastMs === NO_BACKLOG_MS && !entries.some(({ kind }) => kind === PROGRESS)) return entries
     const ready: Entry[] = []
     for (const entry of entries) {
+      if (entry.channel !== FEEDBACK) this.#heardMs.set(entry.channel, this.#nowMs)
       if (entry.kind === PROGRESS) this.#advance(entry, ready)
       else if (entry.channel === FEEDBACK || this.#leastMs === NO_BACKLOG_MS) ready.push(entry)
       else this.#order(entry, ready)
     }
+    if (this.#leastMs !== NO_BACKLOG_MS) this.#settle(ready)
     return ready
   }
 
@@ -85,14 +104,24 @@ export class ChannelMerge {
       told: [...this.#told].map(([channel, { progressMs, backlogs }]) => [channel, String(progressMs), backlogs]),
       latestMs: [...this.#latestMs],
       waitingMs: this.#waiting.map(({ orderMs }) => orderMs),
+      heardMs: [...this.#heardMs],
+      nowMs: this.#nowMs,
+      risenMs: this.#risenMs,
     }
   }
 
-  restore({ told, latestMs, waitingMs }: SavedMerge, pending: readonly Entry[]): void {
+  restore(saved: SavedMerge, pending: readonly Entry[]): void {
+    const { told, latestMs, waitingMs, heardMs } = saved
+    // JSON makes null of what never was.
+    this.#nowMs = saved.nowMs ?? NEVER_MS
+    this.#risenMs = saved.risenMs ?? NEVER_MS
+    for (const [channel, ms] of heardMs) this.#heardMs.set(channel, ms ?? NEVER_MS)
     for (const [channel, progressMs, backlogs] of told)
       this.#told.set(channel, { progressMs: Number(progressMs), backlogs })
     for (const [channel, ms] of latestMs) this.#latestMs.set(channel, ms)
     this.#waiting = pending.map((entry, i) => ({ entry, orderMs: waitingMs[i]! }))
+    // None of them is new.
+    this.#backlogs = Number.POSITIVE_INFINITY
     this.#sumUp()
   }
 
@@ -106,6 +135,11 @@ export class ChannelMerge {
 
   #advance(entry: Entry, ready: Entry[]): void {
     this.#told.set(entry.channel, toldBy(entry))
+    this.#settle(ready)
+  }
+
+  /** What no longer has to wait follows. */
+  #settle(ready: Entry[]): void {
     this.#sumUp()
     if (this.#leastMs === NO_BACKLOG_MS) this.#latestMs.clear()
     if (this.#waiting.length === 0) return
@@ -117,21 +151,28 @@ export class ChannelMerge {
   }
 
   #sumUp(): void {
-    let leastMs = NO_BACKLOG_MS
     let own = 0
     /** Backlogs that the tasks of each upstream stage have heard of. */
     const heard = new Map<number, number>()
-    for (const [channel, { progressMs, backlogs }] of this.#told) {
-      leastMs = Math.min(leastMs, progressMs)
+    for (const [channel, { backlogs }] of this.#told) {
       if (isIntakeChannel(channel)) own += backlogs
       else heard.set(stageOfChannel(channel), Math.max(heard.get(stageOfChannel(channel)) ?? 0, backlogs))
     }
+    const known = own + [...heard.values()].reduce((sum, backlogs) => sum + backlogs, 0)
+    if (known > this.#backlogs) this.#risenMs = this.#nowMs
+    this.#backlogs = known
+    let leastMs = NO_BACKLOG_MS
+    for (const [channel, { progressMs }] of this.#told)
+      if (!this.#isSilent(channel)) leastMs = Math.min(leastMs, progressMs)
     for (const channel of this.#channels) {
-      if (isIntakeChannel(channel)) continue
+      if (isIntakeChannel(channel) || this.#isSilent(channel)) continue
       if (this.progressOf(channel).backlogs < (heard.get(stageOfChannel(channel)) ?? 0)) leastMs = NEVER_MS
     }
     this.#leastMs = leastMs
-    this.#backlogs = own + [...heard.values()].reduce((sum, backlogs) => sum + backlogs, 0)
+  }
+
+  #isSilent(channel: number): boolean {
+    return this.#nowMs - Math.max(this.#heardMs.get(channel) ?? NEVER_MS, this.#risenMs) > SILENT_MS
   }
 }
 

@@ -83,20 +83,22 @@ export class RunningStage {
     const fetched = await fetchOwn(log, this.stage.topic, this.#task, this.next, limits)
     this.full = fetched.records.length === maxRecords
     if (fetched.records.length === 0 && fetched.next === this.next) return 0
-    const read: Entry[] = []
+    const batch: Entry[] = []
+    let read = 0
     for (const record of fetched.records) {
       if (until !== null && record.offset >= until) break
-      for (const entry of unpack(record.value, this.#topology.bodies)) read.push(entry)
+      const entries = unpack(record.value, this.#topology.bodies)
+      read += entries.length
+      for (const entry of this.#merge.take(entries, record.timestampMs)) batch.push(entry)
     }
     this.next = until !== null && fetched.next > until ? until : fetched.next
-    const batch = this.#merge.take(read)
     this.outbox.hearOfBacklogs(this.#merge.progress.backlogs)
     const { keyed, step } = this
     if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch))
     if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, this.#models, batch)
     this.#foldBatch(batch, takenMs)
     this.outbox.progressMs = this.#merge.progress.progressMs
-    return Math.max(1, read.length)
+    return Math.max(1, read)
   }
 
   /** The progress that `channel` told this stage last, whether it has been read or still lies in the topic. */

@@ -4,7 +4,7 @@
  *     npm run chaos -- [--payments N] [--faults N] [--seed S] [--rate R] [--only 'Redis killed'] [--json]
  *         [--fencing off | --flush before-commit]
  *
- * Three Kafka brokers and Redis by `deploy/local`, two workers, 4 partitions; by default 520,000 payments at 350/s and
+ * Three Kafka brokers and Redis by `deploy/local`, two workers, 4 partitions; by default 520,000 payments at 400/s and
  * 110 faults, one every 12 seconds. Ends with 1 when the verifier finds anything wrong. The last two options break Rheo itself, by wrapping its
  * adapters: there the verifier has to find something.
  */
@@ -40,7 +40,7 @@ const { values } = parseArgs({
     payments: { type: 'string', default: '520000' },
     faults: { type: 'string', default: '110' },
     seed: { type: 'string', default: '1' },
-    rate: { type: 'string', default: '350' },
+    rate: { type: 'string', default: '400' },
     fencing: { type: 'string', default: 'on' },
     flush: { type: 'string', default: 'after-commit' },
     only: { type: 'string' },

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../../processors/byte-buffer.ts'
 import type { Emit, Entry, Step } from '../../processors/step.ts'
-import { TILES, TileWindow } from './tile-window.ts'
+import { TILES, TileWindows } from './tile-window.ts'
 import type { Hop, Payment } from './velocity-events.ts'
 
 const HOUR_MS = 3_600_000
@@ -18,7 +18,7 @@ const WEIGHTS = [
 const BIAS = -3
 
 interface Customer {
-  readonly windows: readonly TileWindow[]
+  readonly windows: Float64Array
   /** Device → its newest tile of 24 min. */
   readonly devices: Map<string, number>
   newestTile: number
@@ -28,8 +28,10 @@ interface Customer {
 
 /** Features 0 to 11, by customerId. */
 export function createCustomerStep(): Step<Customer> {
-  const create = (): Customer => ({
-    windows: CUSTOMER_SIZES_MS.map((sizeMs) => new TileWindow(sizeMs)),
+  const windows = new TileWindows(CUSTOMER_SIZES_MS)
+  const create = (): Customer => withWindows(windows.create())
+  const withWindows = (cells: Float64Array): Customer => ({
+    windows: cells,
     devices: new Map(),
     newestTile: -1,
     ewmAmount: 0,
@@ -38,9 +40,9 @@ export function createCustomerStep(): Step<Customer> {
   return {
     table: {
       create,
-      encode({ windows, devices, newestTile, ewmAmount, newestMs }) {
+      encode({ windows: cells, devices, newestTile, ewmAmount, newestMs }) {
         const writer = new ByteWriter(4_096)
-        for (const window of windows) window.write(writer)
+        windows.write(writer, cells)
         writer.varint(newestTile + 1)
         writer.float64(ewmAmount)
         writer.float64(newestMs)
@@ -53,8 +55,7 @@ export function createCustomerStep(): Step<Customer> {
       },
       decode(bytes) {
         const reader = new ByteReader(bytes)
-        const customer = create()
-        for (const window of customer.windows) window.read(reader)
+        const customer = withWindows(windows.read(reader))
         customer.newestTile = reader.varint() - 1
         customer.ewmAmount = reader.float64()
         customer.newestMs = reader.float64()
@@ -69,14 +70,13 @@ export function createCustomerStep(): Step<Customer> {
       const customer = state!
       const tMs = payment.eventTimeMs
       const out = new Float64Array(CUSTOMER_FEATURES)
+      windows.add(customer.windows, tMs, payment.amount, payment.declined ? 1 : 0)
+      const { counts, declines, sums } = windows
       for (let i = 0; i < CUSTOMER_SIZES_MS.length; i++) {
-        const window = customer.windows[i]!
-        window.add(tMs, payment.amount, payment.declined ? 1 : 0)
-        out[2 * i] = window.count
-        out[2 * i + 1] = window.sum
+        out[2 * i] = counts[i]!
+        out[2 * i + 1] = sums[i]!
       }
-      const hour = customer.windows[HOUR_WINDOW]!
-      out[8] = hour.count > 0 ? hour.declined / hour.count : 0
+      out[8] = counts[HOUR_WINDOW]! > 0 ? declines[HOUR_WINDOW]! / counts[HOUR_WINDOW]! : 0
       out[9] = countDevices(customer, payment.deviceId, Math.floor(tMs / DEVICE_TILE_MS))
       const isFirst = customer.newestMs < 0
       customer.ewmAmount = isFirst ? payment.amount : ALPHA * payment.amount + (1 - ALPHA) * customer.ewmAmount
@@ -101,35 +101,29 @@ function countDevices(customer: Customer, device: string, tile: number): number 
 }
 
 /** Features 12 to 17, by terminalId, and the score. */
-export function createTerminalStep(): Step<readonly TileWindow[]> {
-  const create = (): readonly TileWindow[] => TERMINAL_SIZES_MS.map((sizeMs) => new TileWindow(sizeMs))
+export function createTerminalStep(): Step<Float64Array> {
+  const windows = new TileWindows(TERMINAL_SIZES_MS)
   return {
     table: {
-      create,
-      encode(windows) {
+      create: () => windows.create(),
+      encode(cells) {
         const writer = new ByteWriter(4_096)
-        for (const window of windows) window.write(writer)
+        windows.write(writer, cells)
         return writer.take()
       },
-      decode(bytes) {
-        const reader = new ByteReader(bytes)
-        const windows = create()
-        for (const window of windows) window.read(reader)
-        return windows
-      },
+      decode: (bytes) => windows.read(new ByteReader(bytes)),
       expiresAtMs: () => null,
     },
     resident: null,
-    fold(entry: Entry, windows: readonly TileWindow[] | undefined, emit: Emit) {
+    fold(entry: Entry, cells: Float64Array | undefined, emit: Emit) {
       const { paymentId, amount, features: ofCustomer } = entry.body as Hop
       const tMs = entry.eventTimeMs
       const features = new Float64Array(FEATURES)
       features.set(ofCustomer)
+      windows.add(cells!, tMs, amount, 0)
       for (let i = 0; i < TERMINAL_SIZES_MS.length; i++) {
-        const window = windows![i]!
-        window.add(tMs, amount, 0)
-        features[CUSTOMER_FEATURES + 2 * i] = window.count
-        features[CUSTOMER_FEATURES + 2 * i + 1] = window.sum
+        features[CUSTOMER_FEATURES + 2 * i] = windows.counts[i]!
+        features[CUSTOMER_FEATURES + 2 * i + 1] = windows.sums[i]!
       }
       let logit = BIAS
       for (let i = 0; i < FEATURES; i++) logit += WEIGHTS[i]! * features[i]!

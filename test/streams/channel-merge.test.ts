@@ -52,6 +52,28 @@ describe('ChannelMerge', () => {
     expect(shown(merge.pending)).toEqual(['0@200'])
   })
 
+  it('waits no longer than five seconds of the topic for a task that says nothing, and again once it is back', () => {
+    const merge = new ChannelMerge([0, 1])
+    merge.take([progress(0, 10), progress(1, 10)], 1_000)
+    expect(shown(merge.take([event(0, 20), progress(0, 20)], 6_000))).toEqual([])
+    expect(shown(merge.take([event(0, 30), progress(0, 30)], 6_001))).toEqual(['0@20', '0@30'])
+    expect(shown(merge.take([progress(1, 15), event(1, 25), event(0, 40)], 20_000))).toEqual([])
+    expect(shown(merge.take([progress(1, NONE), progress(0, NONE)], 20_500))).toEqual(['1@25', '0@40'])
+  })
+
+  it('goes on without a task of an upstream stage that never tells of the newest backlog', () => {
+    const [first, second] = [65_536, 65_537]
+    const merge = new ChannelMerge([first, second])
+    expect(shown(merge.take([progress(first, 20), event(first, 20)], 1_000))).toEqual([])
+    expect(shown(merge.take([event(first, 21), progress(first, 21)], 6_000))).toEqual([])
+    expect(shown(merge.take([event(first, 22), progress(first, 22)], 7_000))).toEqual([
+      '65536@20',
+      '65536@21',
+      '65536@22',
+    ])
+    expect(second).toBeGreaterThan(first)
+  })
+
   const stretch = fc.array(fc.tuple(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 0, max: 100 })), {
     maxLength: 60,
   })
@@ -69,12 +91,12 @@ describe('ChannelMerge', () => {
   it('gives every event once, by event time, however the topic is cut and wherever a restart comes', () => {
     fc.assert(
       fc.property(topic, fc.array(fc.nat(60), { maxLength: 8 }), (entries, cuts) => {
-        const whole = shown(new ChannelMerge([0, 1, 2]).take(entries))
+        const whole = shown(new ChannelMerge([0, 1, 2]).take(entries, 0))
         let merge = new ChannelMerge([0, 1, 2])
         const parts: string[] = []
         const ends = [...cuts, entries.length].sort((a, b) => a - b)
         ends.forEach((end, i) => {
-          parts.push(...shown(merge.take(entries.slice(ends[i - 1] ?? 0, end))))
+          parts.push(...shown(merge.take(entries.slice(ends[i - 1] ?? 0, end), i)))
           const again = new ChannelMerge([0, 1, 2])
           again.restore(merge.snapshot(), merge.pending)
           merge = again
