@@ -15,7 +15,7 @@ import type { Topology } from './topology.ts'
 /** One commit carries about so much. */
 const PART_BYTES = 512 * 1_024
 /** And one part of a restore: what the log holds twice within it is written once. */
-const RESTORED_BYTES = 16 * 1_048_576
+const RESTORED_BYTES = 64 * 1_048_576
 /** What a record costs besides its value, as bytes. */
 const RECORD_BYTES = 100
 const FETCH = { maxRecords: 4_000, maxBytes: 4 * 1_048_576 }

@@ -140,7 +140,9 @@ export class ChannelMerge {
 
   /** What no longer has to wait follows. */
   #settle(ready: Entry[]): void {
+    const beforeMs = this.#leastMs
     this.#sumUp()
+    if (this.#leastMs <= beforeMs) return
     if (this.#leastMs === NO_BACKLOG_MS) this.#latestMs.clear()
     if (this.#waiting.length === 0) return
     const waiting = this.#waiting.sort((a, b) => a.orderMs - b.orderMs || a.entry.channel - b.entry.channel)

@@ -38,7 +38,8 @@ export interface LivePlan {
   readonly batchRecords: number
   /**
    * A flush of state begins this long after the last one's end, processing time, or later where flushes would take
-   * more of the time than they may (`live-flush.ts`). Default 1,000.
+   * more of the time than they may (`live-flush.ts`). Default 1,000, and 5,000 where a flush is written down in the log, too:
+   * there every flush is a copy of what changed until the log is compacted.
    */
   readonly flushEveryMs?: number
   /** A sooner flush once so many keys have changed: bounds what a restart folds again. Default 200,000. */
@@ -63,6 +64,8 @@ const FIRST_PAUSE_MS = 100
  * one for every record would fill the write-ahead log, whose write-back then stops everything.
  */
 const PASS_EVERY_MS = 5
+const FLUSH_EVERY_MS = 1_000
+const LOGGED_FLUSH_EVERY_MS = 5_000
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -106,7 +109,8 @@ export async function runLive(plan: LivePlan): Promise<void> {
 
 async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void): Promise<void> {
   const { topology, log, signal, clock, batchRecords } = plan
-  const { flushEveryMs = 1_000, flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
+  const { flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
+  const flushEveryMs = plan.flushEveryMs ?? (topology.changelog === undefined ? FLUSH_EVERY_MS : LOGGED_FLUSH_EVERY_MS)
   const flush = new LiveFlush(() => roster.tasks, clock, flushEveryMs, roster.guard)
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null

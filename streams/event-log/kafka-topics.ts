@@ -23,7 +23,9 @@ export const BATCH_OVERHEAD_BYTES = 1_024
 /** `retention.ms` for ever; and for tombstones, where Kafka adds it to a time and must not overflow, a hundred years. */
 const FOREVER_MS = -1
 /** Records are not compacted before: the changelog needs the states before a flush until it counts (`streams/changelog.ts`). */
-const COMPACTION_LAG_MS = 3_600_000
+const COMPACTION_LAG_MS = 900_000
+/** The newest segment of a partition is never compacted. */
+const COMPACTED_SEGMENT_BYTES = 128 * 1_048_576
 const CENTURY_MS = 100 * 365.25 * 86_400_000
 /** Kafka refuses records from more than an hour ahead of its clock by default; other logs do not, and the intake judges itself. */
 const ANY_TIME_MS = '9223372036854775807'
@@ -162,6 +164,7 @@ export class KafkaTopics {
     if (cleanup === 'compact') {
       settings.set('delete.retention.ms', `${retentionMs ?? CENTURY_MS}`)
       settings.set('min.compaction.lag.ms', `${COMPACTION_LAG_MS}`)
+      settings.set('segment.bytes', `${COMPACTED_SEGMENT_BYTES}`)
     }
     const { minInsyncReplicas } = this.#options
     if (minInsyncReplicas !== undefined) settings.set('min.insync.replicas', `${minInsyncReplicas}`)
