@@ -1,8 +1,9 @@
 /**
  * Latency of the whole fraud scenario on Kafka and Redis: `node bench/scenario-latency.ts [seconds] [payments per second]
- * [workers]` (default 60, 1,000 and 1). Starts one broker, Redis and the workers (`rheo run fraud`) by itself. An open
- * loop: payments fall due at an even rate whether or not the workers keep up, and latency counts from that moment to the
- * one in which a reader has the score with read_committed. A minute and a half of warm-up is left out: the broker's JVM compiles. Prints one JSON document.
+ * [workers] [partitions]` (default 60, 1,000, 1 and 4). Starts one broker, Redis and the workers (`rheo run fraud`) by
+ * itself. An open loop: payments fall due at an even rate whether or not the workers keep up, and latency counts from that
+ * moment to the one in which a reader has the score with read_committed. A minute and a half of warm-up is left out: the
+ * broker's JVM compiles. Prints one JSON document.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fraud } from '../scenarios/fraud/fraud.ts'
@@ -13,7 +14,7 @@ import { ScoreWatch } from './servers/score-watch.ts'
 import { appendDue } from './servers/sender.ts'
 import type { Worker } from './servers/worker.ts'
 
-const [seconds = 60, perSecond = 1_000, workerCount = 1] = process.argv.slice(2).map(Number)
+const [seconds = 60, perSecond = 1_000, workerCount = 1, partitions = 4] = process.argv.slice(2).map(Number)
 const WARM_UP_MS = 90_000
 const DRAIN_MS = 30_000
 
@@ -55,11 +56,12 @@ const figures = await onFraudStage(async ({ topology, log, sender, startWorker, 
     seconds,
     perSecond,
     workers: workerCount,
+    partitions,
     measured: latencies.length,
     unscored: dueMs.size,
     latencyMs: quantiles(latencies),
     cpuMicrosecondsPerPayment: { workers: micros('workers'), broker: micros('broker'), redis: micros('redis') },
     workerRssMiB: workers.map((worker) => Math.round(worker.rssMiB())),
   }
-})
+}, partitions)
 process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`)

@@ -10,7 +10,6 @@ import { type LocalServers, startServers } from './local-servers.ts'
 import { openSender } from './sender.ts'
 import { Worker } from './worker.ts'
 
-const PARTITIONS = 4
 const READY_MS = 180_000
 
 /** One broker, Redis, the topics of the fraud scenario, a reader and a producer: where workers are measured. */
@@ -29,7 +28,7 @@ export interface FraudStage {
 }
 
 /** Does `work` on a stage of its own, and takes it down again. */
-export async function onFraudStage<T>(work: (stage: FraudStage) => Promise<T>): Promise<T> {
+export async function onFraudStage<T>(work: (stage: FraudStage) => Promise<T>, partitions = 4): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'rheo-stage-'))
   const servers = await startServers('kafka', { REDIS_MAXMEMORY: '8gb' })
   const log = openKafkaLog({ brokers: servers.brokers }, { maxWaitMs: 20 })
@@ -37,7 +36,7 @@ export async function onFraudStage<T>(work: (stage: FraudStage) => Promise<T>): 
   try {
     const sender = await openSender(servers.brokers)
     try {
-      const topology = fraud.topology(PARTITIONS)
+      const topology = fraud.topology(partitions)
       await log.ensureTopics(topology.topics)
       return await work({
         servers,
