@@ -2,10 +2,9 @@ import type { Guard } from './roster.ts'
 import type { Task } from './run-task.ts'
 
 /**
- * State is written between passes, in parts of about so many bytes (3 ms on SQLite), which take at most this share of the
- * time while a flush is under way, and over the long run no more than FLUSH_SHARE.
+ * State is written between passes, in parts, which take at most this share of the time while a flush is under way, and over
+ * the long run no more than FLUSH_SHARE.
  */
-const PART_BYTES = 128 * 1_024
 const PART_SHARE = 0.25
 const FLUSH_SHARE = 0.03
 /** However long a flush takes, a restart has little more than this to fold again. */
@@ -17,6 +16,7 @@ export class LiveFlush {
   readonly #clock: () => number
   readonly #everyMs: number
   readonly #guard: Guard
+  readonly #partBytes: number
   /** Tasks of the round under way that are still to be flushed; the first one's flush may be half done. */
   #queue: readonly Task[] = []
   /** Time that this round's parts have taken. */
@@ -25,9 +25,10 @@ export class LiveFlush {
 
   /**
    * @param tasks those that run now. @param everyMs between the end of a round and the next. @param clock processing time, ms.
-   * @param guard runs what a task does, unless another process has taken it.
+   * @param guard runs what a task does, unless another process has taken it. @param partBytes how much a part holds, about.
    */
-  constructor(tasks: () => readonly Task[], clock: () => number, everyMs: number, guard: Guard) {
+  constructor(tasks: () => readonly Task[], clock: () => number, everyMs: number, guard: Guard, partBytes: number) {
+    this.#partBytes = partBytes
     this.#tasks = tasks
     this.#guard = guard
     this.#clock = clock
@@ -48,7 +49,7 @@ export class LiveFlush {
     if (this.#queue.length === 0) this.#queue = running
     this.#queue = this.#queue.filter((task) => running.includes(task))
     const [task] = this.#queue
-    const hasMore = task !== undefined && (await this.#guard(task, () => task.flushPart(PART_BYTES))) === true
+    const hasMore = task !== undefined && (await this.#guard(task, () => task.flushPart(this.#partBytes))) === true
     if (!hasMore) this.#queue = this.#queue.slice(1)
     const endMs = this.#clock()
     this.#spentMs += endMs - startMs

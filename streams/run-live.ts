@@ -64,6 +64,9 @@ const FIRST_PAUSE_MS = 100
  * one for every record would fill the write-ahead log, whose write-back then stops everything.
  */
 const PASS_EVERY_MS = 5
+/** A part of a flush: 3 ms on SQLite. Where each is a commit of its own on a log on which commits are dear, a larger one. */
+const PART_BYTES = 128 * 1_024
+const LOGGED_PART_BYTES = 512 * 1_024
 const FLUSH_EVERY_MS = 1_000
 const LOGGED_FLUSH_EVERY_MS = 5_000
 /** Retention and compaction, processing time. */
@@ -111,7 +114,8 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
   const { topology, log, signal, clock, batchRecords } = plan
   const { flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
   const flushEveryMs = plan.flushEveryMs ?? (topology.changelog === undefined ? FLUSH_EVERY_MS : LOGGED_FLUSH_EVERY_MS)
-  const flush = new LiveFlush(() => roster.tasks, clock, flushEveryMs, roster.guard)
+  const partBytes = topology.changelog === undefined ? PART_BYTES : LOGGED_PART_BYTES
+  const flush = new LiveFlush(() => roster.tasks, clock, flushEveryMs, roster.guard, partBytes)
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null
   let cleanedMs = clock()
