@@ -22,7 +22,8 @@ export interface FrozenPart {
  * The keyed state of one stage and task: decoded states in memory, in front of the state store.
  *
  * Two generations stand for recency: a key used again moves to the young one; after a flush, when the young one is
- * full, the old one is let go. So memory is bounded by 2 × maxKeys states, and a let-go state is always flushed.
+ * full, the old one is let go. So memory is bounded by two such generations and what has changed since the last flush, and
+ * a let-go state is always flushed.
  *
  * What a flush writes is fixed by `freeze` and may be taken in parts while folding goes on: a frozen state that is about
  * to change is copied or encoded first, as it was.
@@ -32,6 +33,10 @@ export class KeyedState<S> {
   readonly #name: string
   readonly #store: TaskState | null
   readonly #maxKeys: number
+  readonly #maxBytes: number
+  /** Of all states encoded so far, to know about how many fit. */
+  #encodedKeys = 0
+  #encodedBytes = 0
   #young = new Map<string, S>()
   #old = new Map<string, S>()
   #changed = new Set<string>()
@@ -51,8 +56,18 @@ export class KeyedState<S> {
   #whole: boolean
   #sweptMs = Number.NEGATIVE_INFINITY
 
-  /** @param store null: nothing is stored, all state stays in memory (a replay that nobody resumes). */
-  constructor(table: KeyedTable<S>, name: string, store: TaskState | null, maxKeys = DEFAULT_CACHED_KEYS) {
+  /**
+   * @param store null: nothing is stored, all state stays in memory (a replay that nobody resumes). @param maxKeys of a
+   * generation. @param maxBytes of a generation, as encoded; decoded states take a few times as much.
+   */
+  constructor(
+    table: KeyedTable<S>,
+    name: string,
+    store: TaskState | null,
+    maxKeys = DEFAULT_CACHED_KEYS,
+    maxBytes = Number.POSITIVE_INFINITY,
+  ) {
+    this.#maxBytes = maxBytes
     this.#table = table
     this.#name = name
     this.#store = store
@@ -159,10 +174,15 @@ export class KeyedState<S> {
     this.#leaving.clear()
     if (watermarkMs - this.#sweptMs >= SWEEP_EVERY_MS || this.#sweptMs === Number.NEGATIVE_INFINITY)
       this.#sweep(watermarkMs)
-    if (this.#store === null || this.#young.size < this.#maxKeys) return
+    if (this.#store === null || !this.#isFull()) return
     if (this.#old.size > 0) this.#whole = false
     this.#old = this.#young
     this.#young = new Map()
+  }
+
+  #isFull(): boolean {
+    const { size } = this.#young
+    return size >= this.#maxKeys || (size * this.#encodedBytes) / Math.max(1, this.#encodedKeys) >= this.#maxBytes
   }
 
   /** A frozen state is about to change: what it was is kept aside. */
@@ -180,6 +200,8 @@ export class KeyedState<S> {
       value: this.#table.encode(state),
       expiresAtMs: this.#table.expiresAtMs(state),
     }
+    this.#encodedKeys++
+    this.#encodedBytes += put.value.byteLength
     if (this.#store?.publishesFeatures !== true || this.#table.describe === undefined) return put
     return { ...put, features: this.#table.describe(state, key) }
   }

@@ -2,21 +2,28 @@ import type { Guard } from './roster.ts'
 import type { Task } from './run-task.ts'
 
 /**
- * State is written between passes, in parts, which take at most this share of the time while a flush is under way, and over
- * the long run no more than FLUSH_SHARE.
+ * State is written between passes, in parts, which take at most this share of the time while a flush is under way; over the
+ * long run no more than `LiveFlushLimits.share`.
  */
 const PART_SHARE = 0.25
-const FLUSH_SHARE = 0.03
 /** However long a flush takes, a restart has little more than this to fold again. */
 const FLUSH_AT_LEAST_EVERY_MS = 60_000
+
+export interface LiveFlushLimits {
+  /** Processing time between the end of a round and the next, ms. */
+  readonly everyMs: number
+  /** Of the time, 0 to 1, over the long run: longer rounds come more rarely. */
+  readonly share: number
+  /** About what a part holds. */
+  readonly partBytes: number
+}
 
 /** Flushes task after task, in parts that leave most of the time to the passes between them. */
 export class LiveFlush {
   readonly #tasks: () => readonly Task[]
   readonly #clock: () => number
-  readonly #everyMs: number
   readonly #guard: Guard
-  readonly #partBytes: number
+  readonly #limits: LiveFlushLimits
   /** Tasks of the round under way that are still to be flushed; the first one's flush may be half done. */
   #queue: readonly Task[] = []
   /** Time that this round's parts have taken. */
@@ -24,16 +31,15 @@ export class LiveFlush {
   #nextMs: number
 
   /**
-   * @param tasks those that run now. @param everyMs between the end of a round and the next. @param clock processing time, ms.
-   * @param guard runs what a task does, unless another process has taken it. @param partBytes how much a part holds, about.
+   * @param tasks those that run now. @param clock processing time, ms. @param guard runs what a task does, unless another
+   * process has taken it.
    */
-  constructor(tasks: () => readonly Task[], clock: () => number, everyMs: number, guard: Guard, partBytes: number) {
-    this.#partBytes = partBytes
+  constructor(tasks: () => readonly Task[], clock: () => number, guard: Guard, limits: LiveFlushLimits) {
+    this.#limits = limits
     this.#tasks = tasks
     this.#guard = guard
     this.#clock = clock
-    this.#everyMs = everyMs
-    this.#nextMs = clock() + everyMs
+    this.#nextMs = clock() + limits.everyMs
   }
 
   /** The next round begins now, unless one is under way. */
@@ -49,7 +55,8 @@ export class LiveFlush {
     if (this.#queue.length === 0) this.#queue = running
     this.#queue = this.#queue.filter((task) => running.includes(task))
     const [task] = this.#queue
-    const hasMore = task !== undefined && (await this.#guard(task, () => task.flushPart(this.#partBytes))) === true
+    const hasMore =
+      task !== undefined && (await this.#guard(task, () => task.flushPart(this.#limits.partBytes))) === true
     if (!hasMore) this.#queue = this.#queue.slice(1)
     const endMs = this.#clock()
     this.#spentMs += endMs - startMs
@@ -57,8 +64,8 @@ export class LiveFlush {
       this.#nextMs = endMs + (endMs - startMs) * (1 / PART_SHARE - 1)
       return false
     }
-    const sparingMs = Math.min(FLUSH_AT_LEAST_EVERY_MS, this.#spentMs / FLUSH_SHARE)
-    this.#nextMs = endMs + Math.max(this.#everyMs, sparingMs)
+    const sparingMs = Math.min(FLUSH_AT_LEAST_EVERY_MS, this.#spentMs / this.#limits.share)
+    this.#nextMs = endMs + Math.max(this.#limits.everyMs, sparingMs)
     this.#spentMs = 0
     return true
   }

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { RheoError } from '../schemas/errors.ts'
 import type { EventLog, MaybePromise } from './event-log/event-log.ts'
-import { LiveFlush } from './live-flush.ts'
+import { LiveFlush, type LiveFlushLimits } from './live-flush.ts'
 import { createSoleMembership, type Membership } from './membership.ts'
 import { type Guard, Roster } from './roster.ts'
 import { Task } from './run-task.ts'
@@ -64,11 +64,10 @@ const FIRST_PAUSE_MS = 100
  * one for every record would fill the write-ahead log, whose write-back then stops everything.
  */
 const PASS_EVERY_MS = 5
-/** A part of a flush: 3 ms on SQLite. Where each is a commit of its own on a log on which commits are dear, a larger one. */
-const PART_BYTES = 128 * 1_024
-const LOGGED_PART_BYTES = 512 * 1_024
-const FLUSH_EVERY_MS = 1_000
-const LOGGED_FLUSH_EVERY_MS = 5_000
+/** Beside the log: a part takes 3 ms on SQLite. */
+const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024 }
+/** Written down in the log, too, where each part is a commit of its own, and mostly waited for. */
+const LOGGED_FLUSH: LiveFlushLimits = { everyMs: 5_000, share: 0.1, partBytes: 512 * 1_024 }
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -113,9 +112,9 @@ export async function runLive(plan: LivePlan): Promise<void> {
 async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void): Promise<void> {
   const { topology, log, signal, clock, batchRecords } = plan
   const { flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
-  const flushEveryMs = plan.flushEveryMs ?? (topology.changelog === undefined ? FLUSH_EVERY_MS : LOGGED_FLUSH_EVERY_MS)
-  const partBytes = topology.changelog === undefined ? PART_BYTES : LOGGED_PART_BYTES
-  const flush = new LiveFlush(() => roster.tasks, clock, flushEveryMs, roster.guard, partBytes)
+  const limits = topology.changelog === undefined ? FLUSH : LOGGED_FLUSH
+  const everyMs = plan.flushEveryMs ?? limits.everyMs
+  const flush = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...limits, everyMs })
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null
   let cleanedMs = clock()

@@ -2,7 +2,7 @@ import { type Entry, FEEDBACK, PROGRESS, type Step, TIMER } from '../processors/
 import { ChannelMerge, type SavedMerge, type ToldProgress, toldBy } from './channel-merge.ts'
 import type { EventLog } from './event-log/event-log.ts'
 import { fetchOwn } from './fetch-own.ts'
-import { KeyedState } from './keyed-state.ts'
+import { DEFAULT_CACHED_KEYS, KeyedState } from './keyed-state.ts'
 import { askModels, type ModelHost } from './model-host.ts'
 import { OriginTrail } from './origin.ts'
 import type { Outbox } from './outbox.ts'
@@ -17,6 +17,8 @@ const FETCH_BLOCKS = 256
 /** Entries whose states are read ahead together: these should fit into a core's cache. */
 const PREFETCHED = 32
 const NO_LIMIT = Number.MAX_SAFE_INTEGER
+/** Where many tasks share a process, each stage of a task holds about so much of its state, twice, in front of its store. */
+const CACHED_BYTES = 8 * 1_048_576
 /** Entries that wait in a stage for the others (`ChannelMerge`) are stored as blocks of so many, numbered from 0. */
 const PENDING_PER_PAGE = 1_000
 
@@ -61,7 +63,9 @@ export class RunningStage {
     this.#task = task
     this.stage = stage
     this.step = stage.create(task)
-    this.keyed = this.step.table === null ? null : new KeyedState(this.step.table, stage.name, state)
+    const cachedBytes = topology.changelog === undefined ? Number.POSITIVE_INFINITY : CACHED_BYTES
+    const { table } = this.step
+    this.keyed = table && new KeyedState(table, stage.name, state, DEFAULT_CACHED_KEYS, cachedBytes)
     const channels = upstreamChannels(topology, stage.name)
     this.watermarks = new Watermarks(channels)
     this.#merge = new ChannelMerge(channels)
