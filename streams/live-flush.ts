@@ -16,6 +16,11 @@ export interface LiveFlushLimits {
   readonly share: number
   /** About what a part holds. */
   readonly partBytes: number
+  /**
+   * Where a task has changed so many keys since its last flush, parts follow each other without a pause; from twice as many
+   * on, nothing else is done meanwhile, so that more comes in only as fast as it can be stored.
+   */
+  readonly mostKeys: number
 }
 
 /** Flushes task after task, in parts that leave most of the time to the passes between them. */
@@ -42,15 +47,17 @@ export class LiveFlush {
     this.#nextMs = clock() + limits.everyMs
   }
 
-  /** The next round begins now, unless one is under way. */
-  hurry(): void {
-    if (this.#queue.length === 0) this.#nextMs = this.#clock()
+  /** Writes a part if one is due, or more of them (`mostKeys`). True when all tasks have been flushed once more. */
+  async advance(): Promise<boolean> {
+    let isWhole = await this.#advance()
+    while (this.#unflushedKeys() >= 2 * this.#limits.mostKeys) isWhole = (await this.#advance()) || isWhole
+    return isWhole
   }
 
-  /** Writes a part if one is due. True when all tasks have been flushed once more. */
-  async advance(): Promise<boolean> {
+  async #advance(): Promise<boolean> {
     const startMs = this.#clock()
-    if (startMs < this.#nextMs) return false
+    const isPressed = this.#unflushedKeys() >= this.#limits.mostKeys
+    if (startMs < this.#nextMs && !isPressed) return false
     const running = this.#tasks()
     if (this.#queue.length === 0) this.#queue = running
     this.#queue = this.#queue.filter((task) => running.includes(task))
@@ -61,12 +68,17 @@ export class LiveFlush {
     const endMs = this.#clock()
     this.#spentMs += endMs - startMs
     if (this.#queue.length > 0) {
-      this.#nextMs = endMs + (endMs - startMs) * (1 / PART_SHARE - 1)
+      this.#nextMs = isPressed ? endMs : endMs + (endMs - startMs) * (1 / PART_SHARE - 1)
       return false
     }
     const sparingMs = Math.min(FLUSH_AT_LEAST_EVERY_MS, this.#spentMs / this.#limits.share)
     this.#nextMs = endMs + Math.max(this.#limits.everyMs, sparingMs)
     this.#spentMs = 0
     return true
+  }
+
+  /** Of the task that has most of them. */
+  #unflushedKeys(): number {
+    return this.#tasks().reduce((most, task) => Math.max(most, task.unflushedKeys), 0)
   }
 }

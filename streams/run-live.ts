@@ -42,7 +42,7 @@ export interface LivePlan {
    * there every flush is a copy of what changed until the log is compacted.
    */
   readonly flushEveryMs?: number
-  /** A sooner flush once so many keys have changed: bounds what a restart folds again. Default 200,000. */
+  /** A sooner flush once so many keys of a task have changed: bounds memory, and what a restart folds again. Default 200,000, or 10,000. */
   readonly flushKeys?: number
   /** How long a pass waits for records that nobody announces. Default 20. */
   readonly idleMs?: number
@@ -65,9 +65,9 @@ const FIRST_PAUSE_MS = 100
  */
 const PASS_EVERY_MS = 5
 /** Beside the log: a part takes 3 ms on SQLite. */
-const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024 }
+const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostKeys: 200_000 }
 /** Written down in the log, too, where each part is a commit of its own, and mostly waited for. */
-const LOGGED_FLUSH: LiveFlushLimits = { everyMs: 5_000, share: 0.1, partBytes: 512 * 1_024 }
+const LOGGED_FLUSH: LiveFlushLimits = { everyMs: 5_000, share: 0.1, partBytes: 512 * 1_024, mostKeys: 10_000 }
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -111,10 +111,10 @@ export async function runLive(plan: LivePlan): Promise<void> {
 
 async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void): Promise<void> {
   const { topology, log, signal, clock, batchRecords } = plan
-  const { flushKeys = 200_000, idleMs = 20, drainMs = 5_000 } = plan
+  const { idleMs = 20, drainMs = 5_000 } = plan
   const limits = topology.changelog === undefined ? FLUSH : LOGGED_FLUSH
-  const everyMs = plan.flushEveryMs ?? limits.everyMs
-  const flush = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...limits, everyMs })
+  const { flushEveryMs: everyMs = limits.everyMs, flushKeys: mostKeys = limits.mostKeys } = plan
+  const flush = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...limits, everyMs, mostKeys })
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null
   let cleanedMs = clock()
@@ -135,7 +135,6 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
     const tookMs = performance.now() - startMs
     await plan.onPass?.({ folded, tookMs, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
-    if (tasks.some((task) => task.unflushedKeys >= flushKeys)) flush.hurry()
     if (await flush.advance()) flushed()
     if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
       cleanedMs = clock()
