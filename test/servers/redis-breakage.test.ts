@@ -19,6 +19,8 @@ describe('a Redis that breaks', () => {
 
   beforeEach(async () => {
     server = await startLocalServer('redis', 'REDIS_PORT')
+    // With `everysec` it puts writes off while the disk is busy, and a kill would take what these tests count on.
+    await admin('CONFIG', 'SET', 'appendfsync', 'always')
     store = await open()
     state = await store.acquire('a')
     await state.flush(changes({ puts: [put('x', '1'), put('y', '1')], positions: at(1n) }))
