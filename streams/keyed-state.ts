@@ -67,11 +67,11 @@ export class KeyedState<S> {
     maxKeys = DEFAULT_CACHED_KEYS,
     maxBytes = Number.POSITIVE_INFINITY,
   ) {
-    this.#maxBytes = maxBytes
     this.#table = table
     this.#name = name
     this.#store = store
     this.#maxKeys = maxKeys
+    this.#maxBytes = maxBytes
     this.#whole = store === null || store.positions.size === 0
   }
 

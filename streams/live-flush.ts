@@ -40,10 +40,10 @@ export class LiveFlush {
    * process has taken it.
    */
   constructor(tasks: () => readonly Task[], clock: () => number, guard: Guard, limits: LiveFlushLimits) {
-    this.#limits = limits
     this.#tasks = tasks
-    this.#guard = guard
     this.#clock = clock
+    this.#guard = guard
+    this.#limits = limits
     this.#nextMs = clock() + limits.everyMs
   }
 
