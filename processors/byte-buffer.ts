@@ -1,6 +1,15 @@
+import { VectorPool } from './vector-pool.ts'
+
 const MAX_INT32 = 2 ** 31 - 1
 /** Its length takes one byte. */
 const SHORT_TEXT = 40
+const BORROWED_BYTES = 4_096
+/** A writer that has grown larger is not kept. */
+const MOST_BORROWED_BYTES = 1_048_576
+/** Writers that nobody has borrowed. */
+const idle: ByteWriter[] = []
+/** For vectors that are read. */
+const vectors = new VectorPool()
 
 /** Appends numbers and texts to a growing buffer: little-endian, lengths as unsigned LEB128; the same on every machine. */
 export class ByteWriter {
@@ -8,9 +17,18 @@ export class ByteWriter {
   #view: DataView
   #at = 0
 
+  #isBorrowed = false
+
   constructor(initialBytes = 256) {
     this.#bytes = Buffer.allocUnsafe(initialBytes)
     this.#view = viewOf(this.#bytes)
+  }
+
+  /** A writer for one value, until its `take`: the next value finds a buffer that has grown already. */
+  static borrow(): ByteWriter {
+    const writer = idle.pop() ?? new ByteWriter(BORROWED_BYTES)
+    writer.#isBorrowed = true
+    return writer
   }
 
   get length(): number {
@@ -93,10 +111,15 @@ export class ByteWriter {
     this.#at = 0
   }
 
-  /** The bytes written, as their own memory; the writer is empty afterwards. */
+  /** The bytes written, as memory that nobody else writes to; the writer is empty afterwards. */
   take(): Uint8Array {
-    const taken = Uint8Array.prototype.slice.call(this.#bytes, 0, this.#at)
+    const taken = Buffer.allocUnsafe(this.#at)
+    this.#bytes.copy(taken, 0, 0, this.#at)
     this.#at = 0
+    if (this.#isBorrowed) {
+      this.#isBorrowed = false
+      if (this.#bytes.length <= MOST_BORROWED_BYTES) idle.push(this)
+    }
     return taken
   }
 }
@@ -140,7 +163,7 @@ export class ByteReader {
   }
 
   float64s(): Float64Array {
-    const values = new Float64Array(this.varint())
+    const values = vectors.take(this.varint())
     for (let i = 0; i < values.length; i++) values[i] = this.float64()
     return values
   }

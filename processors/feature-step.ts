@@ -30,7 +30,7 @@ export interface FeatureStepOptions {
 /** Reads an entity's features from the events before, then lets the event into the state, and sends it on. */
 export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatures> {
   const { plan, features, mainKind, idField, admission, laterKeys, scoreStage } = options
-  const vectors = new VectorPool(features.names.length)
+  const vectors = new VectorPool()
   const unknown = new Float64Array(features.names.length).fill(Number.NaN)
   return {
     table: featureTable(plan, features.names, admission),
@@ -84,14 +84,14 @@ function featureTable(
   return {
     create: () => ({ features: plan.create(), seen: admission?.create() ?? null }),
     encode({ features, seen }) {
-      const writer = new ByteWriter()
+      const writer = ByteWriter.borrow()
       writer.blob(plan.encode(features))
       if (seen !== null) writer.blob(admission!.encode(seen))
       return writer.take()
     },
     decode(bytes) {
       const reader = new ByteReader(bytes)
-      return { features: plan.decode(reader.blob()), seen: admission?.decode(reader.blob()) ?? null }
+      return { features: plan.decode(reader.view()), seen: admission?.decode(reader.view()) ?? null }
     },
     copy: ({ features, seen }) => ({
       features: plan.copy(features),

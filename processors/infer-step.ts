@@ -46,7 +46,7 @@ interface Said {
  */
 export function createInferStep(options: InferStepOptions): Step<object> {
   const { features, mainKind, scoreStage } = options
-  const vectors = new VectorPool(features.names.length)
+  const vectors = new VectorPool()
   let inForce = NOTHING
   let changed = false
   /** The events that were asked about, question by question. */

@@ -40,7 +40,7 @@ export function inferredCodec(events: BodyCodec): BodyCodec {
   return {
     encode(body) {
       const { event, models, degraded } = body as Inferred
-      const writer = new ByteWriter(512)
+      const writer = ByteWriter.borrow()
       writer.blob(events.encode(event))
       writer.byte(degraded ? 1 : 0)
       writer.varint(models.length)

@@ -27,7 +27,7 @@ export interface ArmUpdate {
 export const modelUpdateCodec: BodyCodec = {
   encode(body) {
     const { bytes, arms, blend } = body as ModelUpdate
-    const writer = new ByteWriter(bytes.length + 256)
+    const writer = ByteWriter.borrow()
     writer.blob(bytes)
     writer.varint(arms.length)
     for (const { name, learns, calibration, policy } of arms) {
@@ -91,7 +91,7 @@ export interface Example {
 export const exampleCodec: BodyCodec = {
   encode(body) {
     const { label, corrected, scoredMs, amount, arms, features, models } = body as Example
-    const writer = new ByteWriter(256 + features.byteLength)
+    const writer = ByteWriter.borrow()
     writer.byte(label + (corrected ? 2 : 0))
     writer.float64(scoredMs)
     writer.float64(amount)
@@ -124,7 +124,7 @@ export interface ServedScore {
 export const servedScoreCodec: BodyCodec = {
   encode(body) {
     const { amount, arms, models } = body as ServedScore
-    const writer = new ByteWriter(128)
+    const writer = ByteWriter.borrow()
     writer.float64(amount)
     writeArms(writer, arms)
     writeModels(writer, models)

@@ -112,7 +112,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
     changed: false,
   }))
   const contributions = new Float64Array(features.names.length)
-  const vectors = new VectorPool(features.names.length)
+  const vectors = new VectorPool()
   const served = new ServedModels(policy)
 
   function complete(event: Fields, known: Float64Array): Float64Array {

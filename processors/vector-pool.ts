@@ -1,36 +1,32 @@
-/** Vectors of one slab: they are let go of at about the same time, so few of them keep the others' memory. */
-const SLAB_VECTORS = 64
+/** Vectors of one slab are let go of at about the same time, so few of them keep the others' memory. */
+const SLAB_BYTES = 65_536
+/** A larger vector has memory of its own. */
+const MOST_BYTES = 8_192
 
 /**
  * Makes float64 vectors as views of larger slabs: a typed array with memory of its own costs an allocation outside the
  * heap each. Every owner has its own pool, so that vectors that live equally long share slabs.
  */
 export class VectorPool {
-  readonly #length: number
-  #slab: ArrayBuffer
+  #slab = new ArrayBuffer(SLAB_BYTES)
   #used = 0
 
-  constructor(length: number) {
-    this.#length = length
-    this.#slab = this.#newSlab()
-  }
-
-  /** A vector of zeros. */
-  take(): Float64Array {
-    if (this.#used === SLAB_VECTORS) {
-      this.#slab = this.#newSlab()
+  /** A vector of so many zeros. */
+  take(length: number): Float64Array {
+    const bytes = length * Float64Array.BYTES_PER_ELEMENT
+    if (bytes > MOST_BYTES) return new Float64Array(length)
+    if (this.#used + bytes > SLAB_BYTES) {
+      this.#slab = new ArrayBuffer(SLAB_BYTES)
       this.#used = 0
     }
-    return new Float64Array(this.#slab, this.#used++ * this.#length * Float64Array.BYTES_PER_ELEMENT, this.#length)
+    const vector = new Float64Array(this.#slab, this.#used, length)
+    this.#used += bytes
+    return vector
   }
 
   copyOf(vector: Float64Array): Float64Array {
-    const copy = this.take()
+    const copy = this.take(vector.length)
     copy.set(vector)
     return copy
-  }
-
-  #newSlab(): ArrayBuffer {
-    return new ArrayBuffer(SLAB_VECTORS * this.#length * Float64Array.BYTES_PER_ELEMENT)
   }
 }

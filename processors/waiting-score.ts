@@ -50,7 +50,7 @@ export function unlabelled(): Waiting {
 }
 
 export function encodeWaiting(state: Waiting, events: BodyCodec): Uint8Array {
-  const writer = new ByteWriter(512)
+  const writer = ByteWriter.borrow()
   writer.blob(state.event === null ? new Uint8Array(0) : events.encode(state.event))
   writer.float64(state.eventTimeMs)
   writer.float64s(state.features ?? new Float64Array(0))

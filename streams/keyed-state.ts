@@ -33,7 +33,7 @@ export class KeyedState<S> {
   readonly #name: string
   readonly #store: TaskState | null
   readonly #maxKeys: number
-  readonly #maxBytes: number
+  readonly #maxBytes: () => number
   /** Of all states encoded so far, to know about how many fit. */
   #encodedKeys = 0
   #encodedBytes = 0
@@ -58,14 +58,14 @@ export class KeyedState<S> {
 
   /**
    * @param store null: nothing is stored, all state stays in memory (a replay that nobody resumes). @param maxKeys of a
-   * generation. @param maxBytes of a generation, as encoded; decoded states take a few times as much.
+   * generation. @param maxBytes of a generation, as encoded, asked after each flush; decoded states take a few times as much.
    */
   constructor(
     table: KeyedTable<S>,
     name: string,
     store: TaskState | null,
     maxKeys = DEFAULT_CACHED_KEYS,
-    maxBytes = Number.POSITIVE_INFINITY,
+    maxBytes: () => number = () => Number.POSITIVE_INFINITY,
   ) {
     this.#table = table
     this.#name = name
@@ -182,7 +182,7 @@ export class KeyedState<S> {
 
   #isFull(): boolean {
     const { size } = this.#young
-    return size >= this.#maxKeys || (size * this.#encodedBytes) / Math.max(1, this.#encodedKeys) >= this.#maxBytes
+    return size >= this.#maxKeys || (size * this.#encodedBytes) / Math.max(1, this.#encodedKeys) >= this.#maxBytes()
   }
 
   /** A frozen state is about to change: what it was is kept aside. */

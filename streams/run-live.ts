@@ -68,6 +68,8 @@ const PASS_EVERY_MS = 5
 const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostKeys: 200_000 }
 /** Written down in the log, too, where each part is a commit of its own, and mostly waited for. */
 const LOGGED_FLUSH: LiveFlushLimits = { everyMs: 5_000, share: 0.1, partBytes: 512 * 1_024, mostKeys: 10_000 }
+/** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
+const CACHED_BYTES = 32 * 1_048_576
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -81,9 +83,11 @@ const CLEAN_EVERY_MS = 3_600_000
  */
 export async function runLive(plan: LivePlan): Promise<void> {
   const { topology, log, store, clock, batchRecords } = plan
-  const options = { clock, batchRecords, pending: null }
   const owners = plan.membership === undefined ? 'one' : 'several'
-  const roster = new Roster((number) => Task.start(topology, number, log, store, options), clock, owners)
+  const cachedBytes = (): number =>
+    topology.changelog === undefined ? Number.POSITIVE_INFINITY : CACHED_BYTES / Math.max(1, roster.tasks.length)
+  const options = { clock, batchRecords, pending: null, cachedBytes }
+  const roster: Roster = new Roster((number) => Task.start(topology, number, log, store, options), clock, owners)
   const membership = plan.membership ?? createSoleMembership(topology.partitions)
   const joined = membership.join(roster)
   joined.catch((error: unknown) => roster.failed(error))

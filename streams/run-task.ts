@@ -19,6 +19,8 @@ export interface TaskOptions {
    * to itself: a turn takes its own off and adds those it appended to. null: others append too, so every turn has to look.
    */
   readonly pending: Set<string> | null
+  /** How much of its state a task holds in front of its store at present, bytes as encoded. Default: no bound. */
+  readonly cachedBytes?: () => number
 }
 
 /** How `TaskOptions.pending` names a partition; the intake's topics go by the name `intake`. */
@@ -327,7 +329,9 @@ export class Task {
   }
 
   #runningStage(stage: Stage): RunningStage {
-    return new RunningStage(this.#topology, stage, this.number, this.#state, (timer, forget) =>
+    const { cachedBytes = () => Number.POSITIVE_INFINITY } = this.#options
+    const ofStage = (): number => cachedBytes() / this.#stages.filter(({ keyed }) => keyed !== null).length
+    return new RunningStage(this.#topology, stage, this.number, this.#state, ofStage, (timer, forget) =>
       this.#outbox(this.#topology.stages.indexOf(stage) + 1, stage.next, timer, forget),
     )
   }

@@ -17,8 +17,6 @@ const FETCH_BLOCKS = 256
 /** Entries whose states are read ahead together: these should fit into a core's cache. */
 const PREFETCHED = 32
 const NO_LIMIT = Number.MAX_SAFE_INTEGER
-/** Where many tasks share a process, each stage of a task holds about so much of its state, twice, in front of its store. */
-const CACHED_BYTES = 8 * 1_048_576
 /** Entries that wait in a stage for the others (`ChannelMerge`) are stored as blocks of so many, numbered from 0. */
 const PENDING_PER_PAGE = 1_000
 
@@ -51,21 +49,25 @@ export class RunningStage {
   /** So many pages of waiting entries lie in the state store. */
   #storedPending = 0
 
-  /** @param outbox makes the stage's outbox, given what to do with timers and with `forget`. */
+  /**
+   * @param cachedBytes how much of the stage's state to hold in front of its store, as encoded. @param outbox makes the
+   * stage's outbox, given what to do with timers and with `forget`.
+   */
   constructor(
     topology: Topology,
     stage: Stage,
     task: number,
     state: TaskState | null,
+    cachedBytes: () => number,
     outbox: (timer: (key: string, atMs: number) => void, forget: () => void) => Outbox,
   ) {
     this.#topology = topology
     this.#task = task
     this.stage = stage
     this.step = stage.create(task)
-    const cachedBytes = topology.changelog === undefined ? Number.POSITIVE_INFINITY : CACHED_BYTES
     const { table } = this.step
-    this.keyed = table && new KeyedState(table, stage.name, state, DEFAULT_CACHED_KEYS, cachedBytes)
+    const ofGeneration = (): number => cachedBytes() / 2
+    this.keyed = table && new KeyedState(table, stage.name, state, DEFAULT_CACHED_KEYS, ofGeneration)
     const channels = upstreamChannels(topology, stage.name)
     this.watermarks = new Watermarks(channels)
     this.#merge = new ChannelMerge(channels)

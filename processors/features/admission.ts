@@ -64,7 +64,7 @@ export function createAdmission(options: {
     copy: (state) => Object.assign(new SeenIds(0), state, { cells: state.cells.slice() }),
     encode(state) {
       const kept = keptSorted(state, forgottenBeforeMs(state))
-      const writer = new ByteWriter()
+      const writer = ByteWriter.borrow()
       writer.float64(state.newestMs)
       const cells = Float64Array.from(kept.flat())
       writer.varint(kept.length)

@@ -137,7 +137,7 @@ export class EntityPlan {
 
   /** The same bytes for the same sequence of events and watermarks, whenever the state was stored in between. */
   encode(state: EntityState): Uint8Array {
-    const writer = new ByteWriter()
+    const writer = ByteWriter.borrow()
     writer.varint(FORMAT)
     writer.float64(state.newestMs)
     const settled = settledMs(state.watermarkMs, this.graceMs)

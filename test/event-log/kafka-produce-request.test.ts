@@ -1,6 +1,12 @@
+import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { encodeProduce, kafkajsProduce, type ProduceData } from '../../streams/event-log/kafka-produce-request.ts'
+import {
+  encodeProduce,
+  kafkajsProduce,
+  type ProduceData,
+  speedUpProducing,
+} from '../../streams/event-log/kafka-produce-request.ts'
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
 const text = fc.string({ unit: 'grapheme' })
@@ -42,6 +48,22 @@ test('a produce request is encoded as kafkajs does it, byte for byte', async () 
     }),
     { numRuns: 300 },
   )
+})
+
+test('a whole request is what kafkajs sends, its head in front of the body', async () => {
+  const wrap = createRequire(import.meta.url)('kafkajs/src/protocol/request') as (request: object) => Promise<{
+    readonly buffer: Buffer
+  }>
+  const sent = async (clientId: string, encode: () => unknown): Promise<string> => {
+    const request = { apiKey: 0, apiVersion: 7, encode }
+    return (await wrap({ correlationId: 3, clientId, request })).buffer.toString('hex')
+  }
+  const [data] = fc.sample(request, 1)
+  speedUpProducing()
+  for (const clientId of ['rheo', 'r'.repeat(2_000)]) {
+    const theirs = await sent(clientId, () => kafkajsProduce(data!).encode())
+    expect(await sent(clientId, () => encodeProduce(data!))).toBe(theirs)
+  }
 })
 
 test('records without anything, and a producer without an id', async () => {
