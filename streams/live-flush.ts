@@ -17,8 +17,8 @@ export interface LiveFlushLimits {
   /** About what a part holds. */
   readonly partBytes: number
   /**
-   * Where a task has changed so many keys since its last flush, parts follow each other without a pause; from twice as many
-   * on, nothing else is done meanwhile, so that more comes in only as fast as it can be stored.
+   * Where tasks have changed so many keys since their last flushes, parts follow each other without a pause; from twice as
+   * many on, nothing else is done meanwhile, so that more comes in only as fast as it can be stored.
    */
   readonly mostKeys: number
 }
@@ -77,8 +77,7 @@ export class LiveFlush {
     return true
   }
 
-  /** Of the task that has most of them. */
   #unflushedKeys(): number {
-    return this.#tasks().reduce((most, task) => Math.max(most, task.unflushedKeys), 0)
+    return this.#tasks().reduce((sum, task) => sum + task.unflushedKeys, 0)
   }
 }
