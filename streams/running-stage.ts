@@ -8,7 +8,7 @@ import { OriginTrail } from './origin.ts'
 import type { Outbox } from './outbox.ts'
 import { Block, unpack } from './packing.ts'
 import type { StatePart, StatePut, TaskState } from './state/state-store.ts'
-import { Timers } from './timers.ts'
+import { type LoadPages, Timers } from './timers.ts'
 import type { Stage, Topology } from './topology.ts'
 import { upstreamChannels, Watermarks } from './watermark.ts'
 
@@ -40,6 +40,7 @@ export class RunningStage {
   full = false
   readonly #topology: Topology
   readonly #task: number
+  readonly #loadTimers: LoadPages
   readonly #timers = new Timers()
   readonly #merge: ChannelMerge
   readonly #trail: OriginTrail
@@ -63,6 +64,7 @@ export class RunningStage {
   ) {
     this.#topology = topology
     this.#task = task
+    this.#loadTimers = (names) => state!.load(`${stage.name}/timers`, names)
     this.stage = stage
     this.step = stage.create(task)
     const { table } = this.step
@@ -100,6 +102,8 @@ export class RunningStage {
     this.next = until !== null && fetched.next > until ? until : fetched.next
     this.outbox.hearOfBacklogs(this.#merge.progress.backlogs)
     const { keyed, step } = this
+    const timers = this.#timers.load(this.#reachMs(batch), this.#loadTimers)
+    if (timers !== null) await timers
     if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch))
     if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, this.#models, batch)
     this.#foldBatch(batch, takenMs)
@@ -208,9 +212,13 @@ export class RunningStage {
   /** The keys that folding the batch will touch: its own, and those of the timers that its watermarks make due. */
   #keysOf(batch: readonly Entry[]): string[] {
     const keys = batch.filter(({ key }) => key !== '').map(({ key }) => key)
-    const ahead = batch.reduce((latest, { watermarkMs }) => Math.max(latest, watermarkMs), this.watermarks.currentMs)
-    for (const key of this.#timers.keysUntil(ahead)) keys.push(key)
+    for (const key of this.#timers.keysUntil(this.#reachMs(batch))) keys.push(key)
     return keys
+  }
+
+  /** No later will the watermark be behind the batch. */
+  #reachMs(batch: readonly Entry[]): number {
+    return batch.reduce((latest, { watermarkMs }) => Math.max(latest, watermarkMs), this.watermarks.currentMs)
   }
 }
 

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter } from '../processors/byte-buffer.ts'
+import type { MaybePromise } from './event-log/event-log.ts'
 
 /** Timers of one bucket share pages, so that a flush writes only the pages that changed. */
 const BUCKET_MS = 60_000
@@ -13,14 +14,19 @@ export interface Timer {
 
 interface Page {
   readonly name: string
-  readonly timers: Timer[]
+  /** null: only the state store holds them. */
+  timers: Timer[] | null
 }
+
+/** Reads pages from the state store. */
+export type LoadPages = (names: readonly string[]) => MaybePromise<readonly (Uint8Array | undefined)[]>
 
 /**
  * Event-time timers of one task and stage: a projection of the log like any other state.
  * They fire in order of time, at equal times in order of their key, so the order does not depend on how batches are cut.
  *
- * Far timers lie unsorted in buckets of a minute; a bucket is sorted when the watermark reaches it.
+ * Far timers lie unsorted in buckets of a minute; a bucket is sorted when the watermark reaches it. Most of them wait for
+ * days: once the state store has a page, and it has not changed since, memory lets go of its timers until they are near.
  */
 export class Timers {
   readonly #buckets = new Map<number, Page[]>()
@@ -32,6 +38,8 @@ export class Timers {
   #next = 0
   #openedUntil = Number.NEGATIVE_INFINITY
   readonly #changed = new Set<Page>()
+  /** Written by the flush before. */
+  #stored: Page[] = []
   readonly #gone = new Set<string>()
   #openChanged = false
 
@@ -48,12 +56,24 @@ export class Timers {
       this.#enqueue(bucket)
     }
     let page = pages[pages.length - 1]
-    if (page === undefined || page.timers.length >= PAGE_TIMERS) {
-      page = { name: `${bucket}.${pages.length}`, timers: [] }
+    let timers = page?.timers ?? null
+    if (page === undefined || timers === null || timers.length >= PAGE_TIMERS) {
+      timers = []
+      page = { name: `${bucket}.${pages.length}`, timers }
       pages.push(page)
     }
-    page.timers.push({ key, atMs })
+    timers.push({ key, atMs })
     this.#changed.add(page)
+  }
+
+  /** Has to be awaited before `takeDue` or `keysUntil` is asked about a watermark for the first time; null: nothing to load. */
+  load(watermarkMs: number, load: LoadPages): Promise<void> | null {
+    if (watermarkMs < this.earliestMs) return null
+    const last = Math.floor(watermarkMs / BUCKET_MS)
+    const away: Page[] = []
+    for (let i = this.#head; i < this.#order.length && this.#order[i]! <= last; i++)
+      for (const page of this.#buckets.get(this.#order[i]!)!) if (page.timers === null) away.push(page)
+    return away.length === 0 ? null : loadPages(away, load)
   }
 
   /** No timer is earlier than this; Infinity when there is none. */
@@ -84,9 +104,11 @@ export class Timers {
     return keys
   }
 
-  /** What to write since the last call. */
+  /** What to write since the last call. What the last call said must be in the state store by now. */
   changedPages(): { puts: [page: string, value: Uint8Array][]; deletes: string[] } {
-    const puts = [...this.#changed].map(({ name, timers }): [string, Uint8Array] => [name, encodeTimers(timers)])
+    for (const page of this.#stored) if (!this.#changed.has(page)) page.timers = null
+    this.#stored = [...this.#changed]
+    const puts = this.#stored.map(({ name, timers }): [string, Uint8Array] => [name, encodeTimers(timers!)])
     const deletes = [...this.#gone]
     if (this.#openChanged) {
       if (this.#next === this.#open.length) deletes.push(OPEN)
@@ -105,9 +127,8 @@ export class Timers {
 
   restore(pages: readonly (readonly [page: string, value: Uint8Array])[]): void {
     for (const [name, value] of pages) {
-      const timers = decodeTimers(value)
       if (name === OPEN) {
-        this.#open = timers
+        this.#open = decodeTimers(value)
         continue
       }
       const [bucket, index] = name.split('.').map(Number) as [number, number]
@@ -117,7 +138,7 @@ export class Timers {
         this.#buckets.set(bucket, list)
         this.#enqueue(bucket)
       }
-      list[index] = { name, timers }
+      list[index] = { name, timers: null }
     }
     const last = this.#open[this.#open.length - 1]
     if (last !== undefined) this.#openedUntil = Math.floor(last.atMs / BUCKET_MS)
@@ -129,6 +150,7 @@ export class Timers {
     while (this.#head < this.#order.length && this.#order[this.#head]! <= last) {
       const bucket = this.#order[this.#head++]!
       for (const page of this.#buckets.get(bucket)!) {
+        if (page.timers === null) throw new Error(`the timers of ${page.name} were not loaded`)
         for (const timer of page.timers) open.push(timer)
         this.#changed.delete(page)
         this.#gone.add(page.name)
@@ -164,8 +186,17 @@ function earlierFirst(a: Timer, b: Timer): number {
   return a.atMs - b.atMs || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 }
 
+async function loadPages(pages: readonly Page[], load: LoadPages): Promise<void> {
+  const values = await load(pages.map(({ name }) => name))
+  pages.forEach((page, i) => {
+    const value = values[i]
+    if (value === undefined) throw new Error(`the state store lacks the timers of ${page.name}`)
+    page.timers = decodeTimers(value)
+  })
+}
+
 function encodeTimers(timers: readonly Timer[]): Uint8Array {
-  const writer = new ByteWriter(16 + timers.length * 32)
+  const writer = ByteWriter.borrow()
   writer.varint(timers.length)
   for (const { key, atMs } of timers) {
     writer.text(key)

@@ -36,6 +36,8 @@ class StoredPages {
     for (const [page, value] of puts) this.pages.set(page, value)
   }
 
+  readonly load = (names: readonly string[]): (Uint8Array | undefined)[] => names.map((name) => this.pages.get(name))
+
   restored(): Timers {
     const timers = new Timers()
     timers.restore([...this.pages])
@@ -62,9 +64,9 @@ const move = fc.oneof(
   { weight: 1, arbitrary: fc.record({ what: fc.constant('flush and restart' as const) }) },
 )
 
-test('timers fire like those of one sorted list, restarts in between included', () => {
-  fc.assert(
-    fc.property(fc.array(move, { maxLength: 120 }), (moves) => {
+test('timers fire like those of one sorted list, restarts in between included', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(move, { maxLength: 120 }), async (moves) => {
       let timers = new Timers()
       const naive = new NaiveTimers()
       const store = new StoredPages()
@@ -75,6 +77,7 @@ test('timers fire like those of one sorted list, restarts in between included', 
             naive.set(step.key, step.atMs)
             break
           case 'take': {
+            await timers.load(step.atMs, store.load)
             const ahead = timers.keysUntil(step.atMs).sort()
             const due = naive.takeDue(step.atMs)
             expect(ahead).toEqual(due.map(({ key }) => key).sort())
@@ -90,6 +93,7 @@ test('timers fire like those of one sorted list, restarts in between included', 
         }
         expect(timers.earliestMs).toBeLessThanOrEqual(naive.earliestMs)
       }
+      await timers.load(Number.MAX_SAFE_INTEGER, store.load)
       expect(timers.takeDue(Number.MAX_SAFE_INTEGER)).toEqual(naive.takeDue(Number.MAX_SAFE_INTEGER))
       store.flush(timers)
       expect([...store.pages.keys()]).toEqual([])
@@ -98,7 +102,7 @@ test('timers fire like those of one sorted list, restarts in between included', 
   )
 })
 
-test('a minute with more timers than a page holds fires in order, and comes back from its pages', () => {
+test('a minute with more timers than a page holds fires in order, and comes back from its pages', async () => {
   const timers = new Timers()
   const store = new StoredPages()
   const naive = new NaiveTimers()
@@ -111,5 +115,25 @@ test('a minute with more timers than a page holds fires in order, and comes back
   expect(store.pages.size).toBe(3)
   expect(timers.takeDue(50_000)).toEqual(naive.takeDue(50_000))
   store.flush(timers)
-  expect(store.restored().takeDue(MINUTE_MS)).toEqual(naive.takeDue(MINUTE_MS))
+  const restored = store.restored()
+  await restored.load(MINUTE_MS, store.load)
+  expect(restored.takeDue(MINUTE_MS)).toEqual(naive.takeDue(MINUTE_MS))
+})
+
+test('far timers lie in the state store only, and are read when they are near', async () => {
+  const timers = new Timers()
+  const store = new StoredPages()
+  const asked: string[] = []
+  const load = (names: readonly string[]): (Uint8Array | undefined)[] => {
+    asked.push(...names)
+    return store.load(names)
+  }
+  timers.set('far', 10 * MINUTE_MS)
+  store.flush(timers)
+  store.flush(timers)
+  timers.set('later', 10 * MINUTE_MS + 1)
+  expect(timers.load(9 * MINUTE_MS, load)).toBeNull()
+  await timers.load(11 * MINUTE_MS, load)
+  expect(asked).toEqual(['10.0'])
+  expect(timers.takeDue(11 * MINUTE_MS).map(({ key }) => key)).toEqual(['far', 'later'])
 })
