@@ -4,6 +4,7 @@ import type { EventLog, MaybePromise } from './event-log/event-log.ts'
 import { LiveFlush, type LiveFlushLimits } from './live-flush.ts'
 import { createSoleMembership, type Membership } from './membership.ts'
 import { type Guard, Roster } from './roster.ts'
+import { RoundFlush, type RoundFlushLimits } from './round-flush.ts'
 import { Task } from './run-task.ts'
 import type { StateStore } from './state/state-store.ts'
 import { Ticker } from './ticks.ts'
@@ -66,8 +67,8 @@ const FIRST_PAUSE_MS = 100
 const PASS_EVERY_MS = 5
 /** Beside the log: a part takes 3 ms on SQLite. */
 const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostKeys: 200_000 }
-/** Written down in the log, too, where each part is a commit of its own, and mostly waited for. */
-const LOGGED_FLUSH: LiveFlushLimits = { everyMs: 5_000, share: 0.1, partBytes: 512 * 1_024, mostKeys: 20_000 }
+/** Written down in the log, too, with what rounds commit anyway. */
+const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, mostKeys: 20_000 }
 /** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
 const CACHED_BYTES = 32 * 1_048_576
 /** Retention and compaction, processing time. */
@@ -116,9 +117,10 @@ export async function runLive(plan: LivePlan): Promise<void> {
 async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void): Promise<void> {
   const { topology, log, signal, clock, batchRecords } = plan
   const { idleMs = 20, drainMs = 5_000 } = plan
-  const limits = topology.changelog === undefined ? FLUSH : LOGGED_FLUSH
+  const limits = plan.commitPer === 'round' ? ROUND_FLUSH : FLUSH
   const { flushEveryMs: everyMs = limits.everyMs, flushKeys: mostKeys = limits.mostKeys } = plan
-  const flush = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...limits, everyMs, mostKeys })
+  const betweenPasses = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...FLUSH, everyMs, mostKeys })
+  const withRounds = new RoundFlush(clock, { ...ROUND_FLUSH, everyMs, mostKeys })
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null
   let cleanedMs = clock()
@@ -135,11 +137,12 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
     }
     if (drainUntilMs === null) await ticker?.advance()
     const startMs = performance.now()
-    const folded = await pass(plan, roster)
+    const folded =
+      plan.commitPer === 'round' ? await rounds(plan, roster, withRounds, flushed) : await pass(plan, roster)
     const tookMs = performance.now() - startMs
     await plan.onPass?.({ folded, tookMs, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
-    if (await flush.advance()) flushed()
+    if (plan.commitPer !== 'round' && (await betweenPasses.advance())) flushed()
     if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
       cleanedMs = clock()
       await log.clean(cleanedMs)
@@ -157,19 +160,27 @@ function createTicker(topology: Topology, tasks: readonly Task[], clock: () => n
   return idleness === undefined ? null : new Ticker(tasks, clock, idleness, announceEveryMs, guard)
 }
 
+/** A round of every task, side by side, with parts of their flushes. Returns how much was folded. */
+async function rounds(plan: LivePlan, roster: Roster, flush: RoundFlush, flushed: () => void): Promise<number> {
+  const { tasks } = roster
+  const throughMs = await alignedMs(plan.topology, tasks)
+  const parts = flush.parts(tasks)
+  const ended = await Promise.allSettled(
+    tasks.map((task, i) => roster.guard(task, () => task.round(throughMs, parts[i]))),
+  )
+  let folded = 0
+  for (const round of ended) {
+    if (round.status === 'rejected') throw round.reason
+    folded += round.value ?? 0
+  }
+  if (flush.ended(tasks, parts)) flushed()
+  return folded
+}
+
 /** Once through the stages in the order in which records flow. Returns how much was folded. */
 async function pass(plan: LivePlan, roster: Roster): Promise<number> {
   const { tasks } = roster
   const throughMs = await alignedMs(plan.topology, tasks)
-  if (plan.commitPer === 'round') {
-    const rounds = await Promise.allSettled(tasks.map((task) => roster.guard(task, () => task.round(throughMs))))
-    let folded = 0
-    for (const round of rounds) {
-      if (round.status === 'rejected') throw round.reason
-      folded += round.value ?? 0
-    }
-    return folded
-  }
   const stages = Math.max(0, ...tasks.map((task) => task.stageCount))
   return plan.log.together(async () => {
     let folded = 0

@@ -1,6 +1,7 @@
 import { acquireState } from './acquire-state.ts'
 import { ALL_BYTES, Checkpoint, type CheckpointTable } from './checkpoint.ts'
-import type { Appends, EventLog, Position, TaskWriter } from './event-log/event-log.ts'
+import type { Appends, EventLog, Position } from './event-log/event-log.ts'
+import { JointWriter } from './event-log/joint-writer.ts'
 import { Intake } from './intake.ts'
 import { type Counts, Outbox } from './outbox.ts'
 import { RunningStage, type SavedStage } from './running-stage.ts'
@@ -50,7 +51,7 @@ export class Task {
   readonly #topology: Topology
   readonly #log: EventLog
   readonly #options: TaskOptions
-  readonly #writer: TaskWriter
+  readonly #writer: JointWriter
   readonly #state: TaskState | null
   readonly #intake: Intake
   readonly #intakeOutbox: Outbox
@@ -68,7 +69,7 @@ export class Task {
     options: TaskOptions,
   ): Promise<Task> {
     const name = `${topology.scenario}-${number}`
-    const writer = await log.acquire(`rheo-${topology.scenario}`, name)
+    const writer = new JointWriter(await log.acquire(`rheo-${topology.scenario}`, name))
     const { clock } = options
     const state = store === null ? null : await acquireState(topology, number, log, store, writer, clock)
     const task = new Task(topology, number, log, writer, state, options)
@@ -82,7 +83,7 @@ export class Task {
     topology: Topology,
     number: number,
     log: EventLog,
-    writer: TaskWriter,
+    writer: JointWriter,
     state: TaskState | null,
     options: TaskOptions,
   ) {
@@ -134,8 +135,11 @@ export class Task {
   /**
    * One bounded batch of the intake and of every stage, all of it one commit: for a log on which commits are dear. What
    * one stage sends to the next is read a round later. Returns how much was folded.
+   *
+   * @param flushBytes a part of a flush of about that size comes with it; where the log keeps the state, too, in the same
+   * commit. 0: none.
    */
-  async round(throughMs = Number.POSITIVE_INFINITY): Promise<number> {
+  async round(throughMs = Number.POSITIVE_INFINITY, flushBytes = 0): Promise<number> {
     let total = 0
     const appends: Appends[] = []
     const positions: Position[] = []
@@ -148,9 +152,14 @@ export class Task {
       for (const append of results.appends) appends.push(append)
       for (const position of results.positions) positions.push(position)
     }
-    if (positions.length === 0) return 0
-    await this.#writer.commit({ appends, positions })
-    this.#dirty = true
+    if (positions.length > 0) {
+      this.#dirty = true
+      const results = { appends, positions }
+      if (flushBytes > 0 && this.#topology.changelog !== undefined) this.#writer.hold(results)
+      else await this.#writer.commit(results)
+    }
+    if (flushBytes > 0) await this.flushPart(flushBytes)
+    await this.#writer.release()
     return total
   }
 
@@ -199,6 +208,11 @@ export class Task {
     if (await this.#checkpoint.advance(maxBytes)) return true
     this.#checkpoint = null
     return false
+  }
+
+  /** Some parts of a flush are written, and more are to come. */
+  get isFlushing(): boolean {
+    return this.#checkpoint !== null
   }
 
   /** Changed keys that the next flush will write. */

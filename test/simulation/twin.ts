@@ -67,21 +67,26 @@ export async function followJournal(
   for (let number = 0; number < topology.partitions; number++)
     tasks.push(await Task.start(topology, number, bounded, store, options))
   for (const [i, commit] of commits.entries()) {
-    const { positions, appends } = commit.transaction
     // An unbroken run writes its state down at its end only.
-    if ([...positions, ...appends].every(({ topic }) => topic === topology.changelog)) continue
+    const isOwn = ({ topic }: { readonly topic: string }): boolean => topic !== topology.changelog
+    const transaction = {
+      appends: commit.transaction.appends.filter(isOwn),
+      positions: commit.transaction.positions.filter(isOwn),
+    }
+    const { positions, appends } = transaction
+    if (positions.length + appends.length === 0 && commit.transaction.appends.length > 0) continue
     moved = positions.filter(({ topic, partition, next }) => next > (until.get(`${topic}/${partition}`) ?? 0n))
     // What a task commits when it starts, to prove that it is still its own.
-    if (moved.length === 0 && commit.transaction.appends.length === 0) continue
+    if (moved.length === 0 && appends.length === 0) continue
     if (moved.length === 0) {
       if (!tellsProgressOnly(topology, appends))
         throw new Error(`commit ${i} of task ${commit.task} reads what had been committed already`)
-      await writers[commit.task]!.commit(commit.transaction)
+      await writers[commit.task]!.commit(transaction)
       continue
     }
     for (const { topic, partition, next } of moved) until.set(`${topic}/${partition}`, next)
     clockMs = commit.clockMs
-    following = commit.transaction
+    following = transaction
     // A round in which all but one stage find nothing commits what a turn of that stage does.
     if ((await tasks[commit.task]!.round()) === 0)
       throw new Error(`commit ${i}: an unbroken task ${commit.task} finds nothing to fold`)

@@ -110,7 +110,10 @@ async function pass(world: Surroundings, tasks: readonly Task[]): Promise<number
 async function rounds(world: Surroundings, roster: Roster): Promise<number> {
   const { tasks } = roster
   const throughMs = await alignedMs(world, tasks)
-  const ended = await Promise.allSettled(tasks.map((task) => roster.guard(task, () => task.round(throughMs))))
+  const flushBytes = (): number => (world.random.chance(0.3) ? PART_BYTES[world.random.below(PART_BYTES.length)]! : 0)
+  const ended = await Promise.allSettled(
+    tasks.map((task) => roster.guard(task, () => task.round(throughMs, flushBytes()))),
+  )
   let folded = 0
   for (const round of ended) {
     if (round.status === 'rejected') throw round.reason
