@@ -3,9 +3,9 @@ import type { EventLog, LogRecord, Position, TaskWriter, Transaction } from '../
 import { createMemoryLog } from '../../streams/event-log/memory.ts'
 import { Task } from '../../streams/run-task.ts'
 import { createMemoryStateStore } from '../../streams/state/memory.ts'
-import type { StateStore, TaskState } from '../../streams/state/state-store.ts'
-import { type Timer, Timers } from '../../streams/timers.ts'
+import type { StateStore } from '../../streams/state/state-store.ts'
 import type { Topology } from '../../streams/topology.ts'
+import { storedTimers } from '../streams/stored-timers.ts'
 import type { Commit } from './journal.ts'
 import { commitDifference, tellsProgressOnly } from './same-commit.ts'
 
@@ -136,7 +136,7 @@ async function storedState(topology: Topology, store: StateStore, number: number
     if (saved === undefined) continue
     const watermarkMs = Math.min(...saved.watermarksMs.map((ms) => ms ?? Number.NEGATIVE_INFINITY))
     const { table } = stage.create(number)
-    found.set(`${stage.name} timers`, JSON.stringify(await timersOf(state, `${stage.name}/timers`)))
+    found.set(`${stage.name} timers`, await storedTimers(state, stage.name))
     for (const name of [stage.name, `${stage.name}/resident`]) {
       for (const [key, value] of await state.scan(name)) {
         if (name === stage.name) {
@@ -148,14 +148,6 @@ async function storedState(topology: Topology, store: StateStore, number: number
     }
   }
   return found
-}
-
-/** In the order in which they fire: how they share pages depends on when they were flushed. */
-async function timersOf(state: TaskState, table: string): Promise<readonly Timer[]> {
-  const timers = new Timers()
-  timers.restore(await state.scan(table))
-  await timers.load(Number.MAX_SAFE_INTEGER, (names) => state.load(table, names))
-  return timers.takeDue(Number.MAX_SAFE_INTEGER)
 }
 
 /** All records of a partition that are still there. */

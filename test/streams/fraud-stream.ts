@@ -7,6 +7,7 @@ import { type Admission, replay } from '../../streams/replay.ts'
 import type { Task } from '../../streams/run-task.ts'
 import type { StateStore } from '../../streams/state/state-store.ts'
 import type { Topology } from '../../streams/topology.ts'
+import { storedTimers } from './stored-timers.ts'
 
 export const SLICE_MS = 900_000
 const HOUR_MS = 3_600_000
@@ -137,9 +138,9 @@ export async function storedState(store: StateStore, task = 0): Promise<Record<s
   for (const stage of topology.stages) {
     if (stages[stage.name] === undefined) continue
     const watermarkMs = Math.min(...stages[stage.name]!.watermarksMs)
-    for (const table of [`${stage.name}/timers`, `${stage.name}/resident`]) {
-      for (const [key, value] of await state.scan(table)) found[`${table} ${key}`] = hex(value)
-    }
+    const resident = `${stage.name}/resident`
+    for (const [key, value] of await state.scan(resident)) found[`${resident} ${key}`] = hex(value)
+    found[`${stage.name} timers`] = await storedTimers(state, stage.name)
     const { table } = stage.create(task)
     if (table === null) continue
     for (const [key, value] of await state.scan(stage.name)) {
