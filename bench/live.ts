@@ -7,11 +7,14 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { collectBySize } from '../cli/garbage.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { startLivePayments } from '../scenarios/fraud/generator/live-payments.ts'
 import { openSqliteLog } from '../streams/event-log/sqlite.ts'
 import { runLive } from '../streams/run-live.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
+
+collectBySize()
 
 const seconds = Number(process.argv[2] ?? 60)
 const perSecond = Number(process.argv[3] ?? 2_000)

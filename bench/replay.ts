@@ -3,9 +3,12 @@
  * Payments per second of the main thread's CPU say what one core of its own gives, whatever else runs on the machine; those
  * of all threads count the garbage collector's and the compiler's, too. Input to the last outcome, without the evaluation.
  */
+import { collectBySize } from '../cli/garbage.ts'
 import { parseDurationMs } from '../processors/duration.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { replayScenario } from '../scenarios/replay-scenario.ts'
+
+collectBySize()
 
 const [file, map, slice = '15m'] = process.argv.slice(2)
 if (file === undefined || map === undefined) throw new Error('usage: node bench/replay.ts FILE MAP [SLICE]')

@@ -4,6 +4,7 @@
  * generated payments of 60 days and their labels through the scenario's own steps, and prints CPU time per stage and
  * event; the first half warms up, and fills the windows. Labels come a day later, so the model learns meanwhile.
  */
+import { collectBySize } from '../cli/garbage.ts'
 import { MODEL_RECORD, type ModelRecord } from '../processors/inference.ts'
 import { type Emit, type Entry, FEEDBACK, type Step } from '../processors/step.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
@@ -13,6 +14,8 @@ import { modelMemory, readGivenModel } from '../scenarios/model-files.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
 import type { ModelHost } from '../streams/model-host.ts'
 import { randomTrees } from './random-trees.ts'
+
+collectBySize()
 
 const batch = Number(process.argv[2] ?? 256)
 const payments = Number(process.argv[3] ?? 120_000)

@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { collectBySize } from '../cli/garbage.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { startLivePayments } from '../scenarios/fraud/generator/live-payments.ts'
 import { modelFolder } from '../scenarios/model-files.ts'
@@ -17,6 +18,8 @@ import { eventOf } from '../streams/event-value.ts'
 import { runLive } from '../streams/run-live.ts'
 import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import { randomTrees } from './random-trees.ts'
+
+collectBySize()
 
 const seconds = Number(process.argv[2] ?? 30)
 const perSecond = Number(process.argv[3] ?? 2_000)

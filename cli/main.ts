@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
 import { Command, CommanderError } from 'commander'
 import { exitCodes, exitCodesHelp } from './exit-codes.ts'
+import { collectBySize } from './garbage.ts'
 import { reportFailure } from './report-failure.ts'
 import { styled, styledError } from './terminal.ts'
 
@@ -56,9 +56,7 @@ const examples = `Examples:
   rheo subscribe scores --filter 'decision == "block"'
   rheo explain <paymentId>                     why a payment got its score`
 
-// Else V8 collects the whole heap whenever 64 MiB of buffers have come, however many of them are garbage already: twice a
-// second for a busy worker, half of its CPU time. So buffers count towards the limit that the heap has anyway.
-setFlagsFromString('--external-memory-accounted-in-global-limit')
+collectBySize()
 process.stdout.on('error', leaveQuietly)
 process.exitCode = await run(process.argv.slice(2))
 

@@ -1,4 +1,5 @@
 /** One process of Rheo's side of the velocity bench: shares the tasks with the others by a Kafka consumer group. */
+import { collectBySize } from '../../cli/garbage.ts'
 import { withChangelog } from '../../streams/changelog.ts'
 import { openKafkaLog } from '../../streams/event-log/kafka.ts'
 import { createKafkaMembership } from '../../streams/event-log/kafka-membership.ts'
@@ -7,6 +8,7 @@ import { openRedisStateStore } from '../../streams/state/redis.ts'
 import { setting } from './setting.ts'
 import { PARTITIONS, velocityTopology } from './velocity-topology.ts'
 
+collectBySize()
 const BATCH_RECORDS = 4_000
 
 const name = setting('APP_ID')

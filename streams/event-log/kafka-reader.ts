@@ -22,7 +22,7 @@ const ARRIVAL_PATIENCE_MS = 30
 const IDLE_MS = 30_000
 const SWEEP_EVERY_MS = 5_000
 /** Fetched of a partition at once. */
-const MOST_BYTES = 2 ** 21
+const MOST_BYTES = 2 ** 20
 const RESTART_PAUSE_MS = 200
 
 /**

@@ -14,7 +14,7 @@ import { KafkaWriter } from './kafka-writer.ts'
 export interface KafkaLogOptions extends TopicOptions {
   /** A broker answers a fetch after so long without a record. Idle, it is how often each broker is asked. Default 50. */
   readonly maxWaitMs?: number
-  /** Read ahead per partition. Default 8 MiB. */
+  /** Read ahead per partition. Default 4 MiB. */
   readonly bufferBytes?: number
   /** A task's transaction is ended by the brokers when its process hangs so long, and nobody took it over. Default 60,000. */
   readonly transactionTimeoutMs?: number
@@ -79,7 +79,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
 
   const reader = new KafkaReader(
     kafka,
-    { maxWaitMs: options.maxWaitMs ?? 50, bufferBytes: options.bufferBytes ?? 2 ** 23 },
+    { maxWaitMs: options.maxWaitMs ?? 50, bufferBytes: options.bufferBytes ?? 2 ** 22 },
     bounds,
     () => changes.raise(),
   )
