@@ -265,6 +265,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       encode: (state) => encodeWaiting(state, options.eventCodec),
       decode: (bytes) => decodeWaiting(bytes, options.eventCodec),
       expiresAtMs: () => null,
+      isSeldomSoonAgain: true,
     },
     resident: withModels(armsResident(arms), served),
     fold(entry, state, emit) {

@@ -175,6 +175,13 @@ export class KeyedState<S> {
     if (watermarkMs - this.#sweptMs >= SWEEP_EVERY_MS || this.#sweptMs === Number.NEGATIVE_INFINITY)
       this.#sweep(watermarkMs)
     if (this.#store === null || !this.#isFull()) return
+    if (this.#table.isSeldomSoonAgain) {
+      this.#whole = false
+      const changed = [...this.#changed].map((key) => [key, this.peek(key)!] as const)
+      this.#old = new Map()
+      this.#young = new Map(changed)
+      return
+    }
     if (this.#old.size > 0) this.#whole = false
     this.#old = this.#young
     this.#young = new Map()

@@ -34,10 +34,11 @@ export class RoundFlush {
     const { everyMs, partBytes, mostKeys } = this.#limits
     const keys = tasks.reduce((sum, { unflushedKeys }) => sum + unflushedKeys, 0)
     const pressed = keys < mostKeys ? 1 : keys < 2 * mostKeys ? PRESSED : HARD_PRESSED
-    return tasks.map((task) => {
+    return tasks.map((task, i) => {
       let dueMs = this.#dueMs.get(task)
       if (dueMs === undefined) {
-        dueMs = nowMs + everyMs
+        // One after the other.
+        dueMs = nowMs + (everyMs * (i + 1)) / tasks.length
         this.#dueMs.set(task, dueMs)
       }
       return task.isFlushing || nowMs >= dueMs || pressed > 1 ? partBytes * pressed : 0

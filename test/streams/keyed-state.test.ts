@@ -63,9 +63,16 @@ const move = fc.oneof(
 const copyOf = (states: ReadonlyMap<string, Sum>): Map<string, Sum> =>
   new Map([...states].map(([name, state]) => [name, { ...state }]))
 
-test.each([1, 2, 100])(
-  'in front of a store, with %i keys in memory, states are those of a plain map',
-  async (maxKeys) => {
+const seldomAgain: KeyedTable<Sum> = { ...table, isSeldomSoonAgain: true }
+
+test.each([
+  [1, 'those used lately', table],
+  [2, 'those used lately', table],
+  [100, 'those used lately', table],
+  [1, 'what is not stored yet', seldomAgain],
+] as const)(
+  'in front of a store, with %i keys or more in memory, %s, states are those of a plain map',
+  async (maxKeys, _kept, table) => {
     await fc.assert(
       fc.asyncProperty(fc.array(move, { maxLength: 80 }), async (moves) => {
         const states = createMemoryStateStore()
