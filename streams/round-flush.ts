@@ -12,8 +12,8 @@ export interface RoundFlushLimits {
   readonly mostKeys: number
 }
 
-const PRESSED = 4
-const HARD_PRESSED = 16
+const PRESSED = 2
+const HARD_PRESSED = 8
 
 /** Says which rounds take a part of their task's flush along (`Task.round`): one each, while a flush is under way. */
 export class RoundFlush {
@@ -34,11 +34,10 @@ export class RoundFlush {
     const { everyMs, partBytes, mostKeys } = this.#limits
     const keys = tasks.reduce((sum, { unflushedKeys }) => sum + unflushedKeys, 0)
     const pressed = keys < mostKeys ? 1 : keys < 2 * mostKeys ? PRESSED : HARD_PRESSED
-    return tasks.map((task, i) => {
+    return tasks.map((task) => {
       let dueMs = this.#dueMs.get(task)
       if (dueMs === undefined) {
-        // One after the other.
-        dueMs = nowMs + (everyMs * (i + 1)) / tasks.length
+        dueMs = nowMs + everyMs
         this.#dueMs.set(task, dueMs)
       }
       return task.isFlushing || nowMs >= dueMs || pressed > 1 ? partBytes * pressed : 0

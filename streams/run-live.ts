@@ -68,7 +68,7 @@ const PASS_EVERY_MS = 5
 /** Beside the log: a part takes 3 ms on SQLite. */
 const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostKeys: 200_000 }
 /** Written down in the log, too, with what rounds commit anyway. */
-const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, mostKeys: 40_000 }
+const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 512 * 1_024, mostKeys: 40_000 }
 /** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
 const CACHED_BYTES = 16 * 1_048_576
 /** Retention and compaction, processing time. */
