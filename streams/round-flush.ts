@@ -12,8 +12,8 @@ export interface RoundFlushLimits {
   readonly mostKeys: number
 }
 
-const PRESSED = 2
-const HARD_PRESSED = 8
+const PRESSED = 4
+const HARD_PRESSED = 16
 
 /** Says which rounds take a part of their task's flush along (`Task.round`): one each, while a flush is under way. */
 export class RoundFlush {

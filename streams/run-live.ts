@@ -43,7 +43,7 @@ export interface LivePlan {
    * there every flush is a copy of what changed until the log is compacted.
    */
   readonly flushEveryMs?: number
-  /** A sooner flush once so many keys have changed: bounds memory, and what a restart folds again. Default 200,000, or 40,000. */
+  /** A sooner flush once so many keys have changed: bounds memory, and what a restart folds again. Default 200,000, or 20,000. */
   readonly flushKeys?: number
   /** How long a pass waits for records that nobody announces. Default 20. */
   readonly idleMs?: number
@@ -68,9 +68,9 @@ const PASS_EVERY_MS = 5
 /** Beside the log: a part takes 3 ms on SQLite. */
 const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostKeys: 200_000 }
 /** Written down in the log, too, with what rounds commit anyway. */
-const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 512 * 1_024, mostKeys: 40_000 }
+const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, mostKeys: 20_000 }
 /** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
-const CACHED_BYTES = 16 * 1_048_576
+const CACHED_BYTES = 64 * 1_048_576
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
