@@ -58,6 +58,7 @@ const stages = topology.stages.map((stage): Running => {
   const run = { name: stage.name, step: stage.create(0), models, states: new Map(), queue: [], key: '' }
   return { ...run, cpuUs: 0 }
 })
+const byName = new Map(stages.map((stage) => [stage.name, stage]))
 /** Of the stage that folds, as of the entry being folded. */
 let watermarkMs = START_MS
 let outputs = 0
@@ -70,10 +71,7 @@ const push = (
   eventTimeMs: number,
   body: unknown,
   features: Entry['features'],
-) =>
-  stages
-    .find(({ name }) => name === stage)!
-    .queue.push({ kind, key, eventTimeMs, watermarkMs, channel: FEEDBACK, body, features })
+) => byName.get(stage)!.queue.push({ kind, key, eventTimeMs, watermarkMs, channel: FEEDBACK, body, features })
 const emit: Emit = {
   get watermarkMs() {
     return watermarkMs
@@ -112,16 +110,23 @@ async function turn(stage: Running, isMeasured: boolean): Promise<void> {
   }
   for (let i = 0; i < queue.length; i++) {
     if (i % PREFETCHED === 0 && step.prefetch !== undefined) {
-      const ahead = queue.slice(i, i + PREFETCHED).map(({ key }) => states.get(key))
-      step.prefetch(ahead.filter((state) => state !== undefined))
+      const ahead: unknown[] = []
+      for (let j = i; j < queue.length && j < i + PREFETCHED; j++) {
+        const state = states.get(queue[j]!.key)
+        if (state !== undefined) ahead.push(state)
+      }
+      step.prefetch(ahead)
     }
     const entry = queue[i]!
     stage.key = entry.key
     watermarkMs = Math.max(watermarkMs, entry.watermarkMs)
     let state: unknown
     if (step.table !== null && entry.key !== '') {
-      state = states.get(entry.key) ?? step.table.create(entry.key)
-      states.set(entry.key, state)
+      state = states.get(entry.key)
+      if (state === undefined) {
+        state = step.table.create(entry.key)
+        states.set(entry.key, state)
+      }
     }
     step.fold(entry, state, emit)
   }
