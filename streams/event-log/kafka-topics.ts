@@ -100,7 +100,7 @@ export class KafkaTopics {
           }),
         ),
       })
-      const created = await this.#describeNew(
+      const created = await this.#describe(
         admin,
         missing.map(({ name }) => name),
       )
@@ -116,11 +116,14 @@ export class KafkaTopics {
     for (const spec of wanted) this.#known.set(spec.name, spec)
   }
 
-  /** Topics just created: not every broker of a cluster has heard of them at once, and their leaders come a moment later. */
-  async #describeNew(admin: Admin, names: readonly string[]): Promise<Map<string, TopicSpec>> {
+  /**
+   * Topics that exist. Some may just have been created, here or by another process: not every broker of a cluster has heard
+   * of those at once, and their leaders come a moment later.
+   */
+  async #describe(admin: Admin, names: readonly string[]): Promise<Map<string, TopicSpec>> {
     for (const untilMs = performance.now() + KNOWN_WITHIN_MS; ; ) {
       try {
-        return await this.#describe(admin, names)
+        return await this.#describeOnce(admin, names)
       } catch (error) {
         const isNew = error instanceof RheoError && (error.code === 'TOPIC_MISSING' || error.retryable)
         if (!isNew || performance.now() > untilMs) throw error
@@ -171,7 +174,7 @@ export class KafkaTopics {
     return settings
   }
 
-  async #describe(admin: Admin, names: readonly string[]): Promise<Map<string, TopicSpec>> {
+  async #describeOnce(admin: Admin, names: readonly string[]): Promise<Map<string, TopicSpec>> {
     const specs = new Map<string, TopicSpec>()
     if (names.length === 0) return specs
     try {
