@@ -24,7 +24,7 @@ const REMIND_EVERY_MS = 30_000
 const REPORT_EVERY_MS = 60_000
 const HTTP_PORT = 9464
 /** Of what is alive: a worker shares its machine. */
-const HEAP_GROWTH_PERCENT = 60
+const HEAP_GROWTH_PERCENT = 40
 
 interface Worker {
   readonly place: Place

@@ -70,7 +70,7 @@ const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1
 /** Written down in the log, too, with what rounds commit anyway. */
 const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, mostKeys: 20_000 }
 /** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
-const CACHED_BYTES = 64 * 1_048_576
+const CACHED_BYTES = 32 * 1_048_576
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
