@@ -4,8 +4,8 @@ import type { StateChanges, StatePart, StatePut, TaskState } from './state/state
 
 /** No bound: all of a checkpoint in one part. */
 export const ALL_BYTES = Number.POSITIVE_INFINITY
-/** Records of a stage's topic dropped in one part: about a millisecond on SQLite. */
-const DROPPED_RECORDS = 1_000n
+/** Records of a stage's topic dropped in one part, where the log deletes record by record: about a millisecond on SQLite. */
+export const DROPPED_RECORDS = 1_000n
 
 export interface CheckpointTable {
   readonly keyed: KeyedState<unknown>
@@ -27,12 +27,14 @@ export class Checkpoint {
   readonly #tables: readonly CheckpointTable[]
   readonly #pages: StateChanges
   readonly #drops: Position[]
+  readonly #dropRecords: bigint | null
   #pagesTaken = 0
   #isDurable = false
 
   /**
    * Freezes the tables' changes. `pages`: what else belongs to the same commit, encoded already. `drops`: up to where
-   * topics need not be kept once the checkpoint is durable.
+   * topics need not be kept once the checkpoint is durable. `dropRecords`: how many of them go in one part; null: all that a
+   * topic has.
    */
   constructor(
     store: TaskState | null,
@@ -40,19 +42,22 @@ export class Checkpoint {
     tables: readonly CheckpointTable[],
     pages: StateChanges,
     drops: readonly Position[],
+    dropRecords: bigint | null,
   ) {
     this.#store = store
     this.#log = log
     this.#tables = tables
     this.#pages = pages
     this.#drops = [...drops]
+    this.#dropRecords = dropRecords
     for (const { keyed } of tables) keyed.freeze()
   }
 
   /** Goes on by about `maxBytes` of state. Returns whether there is more to do. */
   async advance(maxBytes: number): Promise<boolean> {
-    if (this.#isDurable) await this.#drop(maxBytes === ALL_BYTES ? null : DROPPED_RECORDS)
-    else await this.#write(maxBytes)
+    if (!this.#isDurable) await this.#write(maxBytes)
+    else if (maxBytes === ALL_BYTES) while (this.#drops.length > 0) await this.#drop(null)
+    else await this.#drop(this.#dropRecords)
     return !this.#isDurable || this.#drops.length > 0
   }
 
@@ -86,14 +91,17 @@ export class Checkpoint {
     return { puts, deletes, watermarkMs }
   }
 
+  /** Of the first topic that has something left. */
   async #drop(maxRecords: bigint | null): Promise<void> {
-    for (let drop = this.#drops[0]; drop !== undefined; drop = this.#drops[0]) {
-      const { topic, partition, next } = drop
+    const [drop] = this.#drops
+    if (drop === undefined) return
+    const { topic, partition, next } = drop
+    let until = next
+    if (maxRecords !== null) {
       const { start } = await this.#log.bounds(topic, partition)
-      const isPart = maxRecords !== null && start + maxRecords < next
-      await this.#log.truncate(topic, partition, isPart ? start + maxRecords : next)
-      if (!isPart) this.#drops.shift()
-      if (maxRecords !== null) return
+      if (start + maxRecords < next) until = start + maxRecords
     }
+    await this.#log.truncate(topic, partition, until)
+    if (until === next) this.#drops.shift()
   }
 }

@@ -1,5 +1,5 @@
 import { acquireState } from './acquire-state.ts'
-import { ALL_BYTES, Checkpoint, type CheckpointTable } from './checkpoint.ts'
+import { ALL_BYTES, Checkpoint, type CheckpointTable, DROPPED_RECORDS } from './checkpoint.ts'
 import type { Appends, EventLog, Position } from './event-log/event-log.ts'
 import { JointWriter } from './event-log/joint-writer.ts'
 import { Intake } from './intake.ts'
@@ -339,7 +339,9 @@ export class Task {
     }
     puts.push({ table: RUN_TABLE, key: 'task', value: Buffer.from(JSON.stringify(run)), expiresAtMs: null })
     const pages = { positions, puts, deletes, watermarkMs }
-    return new Checkpoint(this.#state, this.#log, tables, pages, drops)
+    // Brokers drop whole segments, rarely, and whatever lies before an offset alike: parts would only take their time.
+    const dropRecords = this.#topology.changelog === undefined ? DROPPED_RECORDS : null
+    return new Checkpoint(this.#state, this.#log, tables, pages, drops, dropRecords)
   }
 
   #runningStage(stage: Stage): RunningStage {
