@@ -9,6 +9,7 @@ import { setting } from './setting.ts'
 import { PARTITIONS, velocityTopology } from './velocity-topology.ts'
 
 collectBySize()
+
 const BATCH_RECORDS = 4_000
 
 const name = setting('APP_ID')
