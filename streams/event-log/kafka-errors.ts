@@ -33,7 +33,8 @@ export function kafkaError(error: unknown, what: string): unknown {
   if (type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE') {
     return of('RECORD_TOO_LARGE', "Send smaller records, or raise the topic's max.message.bytes.")
   }
-  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return of('TOPIC_MISSING', 'Create the topic, or check its name.')
+  // Not every broker of a cluster has heard of a topic that was just created, so it may be there a moment later.
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return of('TOPIC_MISSING', 'Create the topic, or check its name.', true)
   if (type !== undefined && CONFIG_TYPES.has(type)) {
     return of('CONFIG_INVALID', 'The broker refuses these settings of the topic; its own log says why.')
   }

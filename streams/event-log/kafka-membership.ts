@@ -4,6 +4,7 @@ import type { Membership, MembershipListener } from '../membership.ts'
 import { coPartitionedAssigner } from './kafka-assigners.ts'
 import { type KafkaConnection, kafkaClient } from './kafka-connection.ts'
 import { isTransient, kafkaError } from './kafka-errors.ts'
+import { untilKnown } from './kafka-new-topics.ts'
 
 export interface KafkaMembershipOptions {
   readonly connection: KafkaConnection
@@ -57,12 +58,15 @@ class KafkaMembership implements Membership {
     if (this.#listener !== null) throw new Error('this membership was joined before')
     this.#listener = listener
     try {
-      await this.#start()
+      await untilKnown(
+        () => this.#startFirst(),
+        ({ code }) => code === 'TOPIC_MISSING' && this.#listener !== null,
+      )
       await this.#telling
       this.#isJoined = true
     } catch (error) {
       await this.leave()
-      throw kafkaError(error, `Joining the group ${this.#options.group}`)
+      throw error
     }
   }
 
@@ -72,6 +76,16 @@ class KafkaMembership implements Membership {
     this.#consumer = null
     await consumer?.disconnect().catch(() => undefined)
     await this.#telling?.catch(() => undefined)
+  }
+
+  async #startFirst(): Promise<void> {
+    if (this.#listener === null) return
+    try {
+      await this.#start()
+    } catch (error) {
+      await this.#consumer?.disconnect().catch(() => undefined)
+      throw kafkaError(error, `Joining the group ${this.#options.group}`)
+    }
   }
 
   /** Joins by a new member; resolves when the group has said what is ours. */

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs'
-import { RheoError } from '../../schemas/errors.ts'
 import type { TopicSpec } from './event-log.ts'
 import { kafkaError } from './kafka-errors.ts'
+import { untilKnown } from './kafka-new-topics.ts'
 import { checkTopics, missingTopic } from './refusals.ts'
 
 // Node sees only some of the names that this package exports.
@@ -29,9 +28,6 @@ const COMPACTED_SEGMENT_BYTES = 128 * 1_048_576
 const CENTURY_MS = 100 * 365.25 * 86_400_000
 /** Kafka refuses records from more than an hour ahead of its clock by default; other logs do not, and the intake judges itself. */
 const ANY_TIME_MS = '9223372036854775807'
-/** New topics are known to all brokers of a cluster within so long, and asked for so often. */
-const KNOWN_WITHIN_MS = 15_000
-const ASK_AGAIN_MS = 50
 
 /** The topics of a Kafka cluster, as far as this process has heard of them. */
 export class KafkaTopics {
@@ -116,20 +112,12 @@ export class KafkaTopics {
     for (const spec of wanted) this.#known.set(spec.name, spec)
   }
 
-  /**
-   * Topics that exist. Some may just have been created, here or by another process: not every broker of a cluster has heard
-   * of those at once, and their leaders come a moment later.
-   */
-  async #describe(admin: Admin, names: readonly string[]): Promise<Map<string, TopicSpec>> {
-    for (const untilMs = performance.now() + KNOWN_WITHIN_MS; ; ) {
-      try {
-        return await this.#describeOnce(admin, names)
-      } catch (error) {
-        const isNew = error instanceof RheoError && (error.code === 'TOPIC_MISSING' || error.retryable)
-        if (!isNew || performance.now() > untilMs) throw error
-        await sleep(ASK_AGAIN_MS)
-      }
-    }
+  /** Topics that exist; some of them may be new. */
+  #describe(admin: Admin, names: readonly string[]): Promise<Map<string, TopicSpec>> {
+    return untilKnown(
+      () => this.#describeOnce(admin, names),
+      ({ retryable }) => retryable,
+    )
   }
 
   /** Kafka's alterConfigs replaces all of a topic's own settings, so those that nobody spoke of are sent again. */
