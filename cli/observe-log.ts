@@ -110,6 +110,7 @@ export function observeLog(log: EventLog, watch: LogWatch): ObservedLog {
           watch.onTogether(outcome)
         }
       },
+      ...(log.unite === undefined ? {} : { unite: (group, topics) => log.unite!(group, topics) }),
       changed: (timeoutMs) => log.changed(timeoutMs),
       close: () => log.close(),
     },

@@ -30,6 +30,7 @@ export class Checkpoint {
   readonly #dropRecords: bigint | null
   #pagesTaken = 0
   #isDurable = false
+  #isTrimmed = false
 
   /**
    * Freezes the tables' changes. `pages`: what else belongs to the same commit, encoded already. `drops`: up to where
@@ -55,10 +56,21 @@ export class Checkpoint {
 
   /** Goes on by about `maxBytes` of state. Returns whether there is more to do. */
   async advance(maxBytes: number): Promise<boolean> {
-    if (!this.#isDurable) await this.#write(maxBytes)
-    else if (maxBytes === ALL_BYTES) while (this.#drops.length > 0) await this.#drop(null)
+    if (!this.#isDurable) {
+      await this.#write(maxBytes)
+      return true
+    }
+    this.#trim()
+    if (maxBytes === ALL_BYTES) while (this.#drops.length > 0) await this.#drop(null)
     else await this.#drop(this.#dropRecords)
-    return !this.#isDurable || this.#drops.length > 0
+    return this.#drops.length > 0
+  }
+
+  /** With the beginning of a part, never its end: then a batch may be on its way, with its states in memory. */
+  #trim(): void {
+    if (this.#isTrimmed) return
+    this.#isTrimmed = true
+    for (const { keyed, watermarkMs } of this.#tables) keyed.trim(watermarkMs())
   }
 
   async #write(maxBytes: number): Promise<void> {
@@ -68,7 +80,6 @@ export class Checkpoint {
       await this.#store.flush({ ...part, positions: this.#pages.positions })
     }
     this.#isDurable = true
-    for (const { keyed, watermarkMs } of this.#tables) keyed.trim(watermarkMs())
   }
 
   #takePart(maxBytes: number): StatePart {

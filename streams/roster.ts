@@ -59,6 +59,11 @@ export class Roster implements MembershipListener {
     this.#wake?.()
   }
 
+  /** The membership has said something that `settle` will carry out. */
+  get isUnsettled(): boolean {
+    return this.#changes.length > 0
+  }
+
   /** Resolves when there is something to settle, or after `timeoutMs`. */
   changed(timeoutMs: number): Promise<void> {
     if (this.#changes.length > 0 || this.#failure !== null) return Promise.resolve()

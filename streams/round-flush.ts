@@ -15,6 +15,12 @@ export interface RoundFlushLimits {
 const PRESSED = 4
 const HARD_PRESSED = 16
 
+/** How many parts are to be written where one would be in calm times: more, the further these tasks' changes are ahead of their store. */
+export function flushPressure(tasks: readonly Task[], { mostKeys }: RoundFlushLimits): number {
+  const keys = tasks.reduce((sum, { unflushedKeys }) => sum + unflushedKeys, 0)
+  return keys < mostKeys ? 1 : keys < 2 * mostKeys ? PRESSED : HARD_PRESSED
+}
+
 /** Says which rounds take a part of their task's flush along (`Task.round`): one each, while a flush is under way. */
 export class RoundFlush {
   readonly #clock: () => number
@@ -31,9 +37,8 @@ export class RoundFlush {
   /** For the next round of each of these tasks, how large a part it takes along; 0: none. */
   parts(tasks: readonly Task[]): readonly number[] {
     const nowMs = this.#clock()
-    const { everyMs, partBytes, mostKeys } = this.#limits
-    const keys = tasks.reduce((sum, { unflushedKeys }) => sum + unflushedKeys, 0)
-    const pressed = keys < mostKeys ? 1 : keys < 2 * mostKeys ? PRESSED : HARD_PRESSED
+    const { everyMs, partBytes } = this.#limits
+    const pressed = flushPressure(tasks, this.#limits)
     return tasks.map((task) => {
       let dueMs = this.#dueMs.get(task)
       if (dueMs === undefined) {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { RheoError } from '../schemas/errors.ts'
 import type { EventLog, MaybePromise } from './event-log/event-log.ts'
+import { FlushBeside } from './flush-beside.ts'
 import { LiveFlush, type LiveFlushLimits } from './live-flush.ts'
 import { createSoleMembership, type Membership } from './membership.ts'
 import { type Guard, Roster } from './roster.ts'
@@ -29,7 +30,8 @@ export interface LivePlan {
   readonly membership?: Membership
   /**
    * What one commit holds: 'pass', all stages of all tasks one after the other, readable in between (`EventLog.together`:
-   * embedded logs); 'round', a batch of every stage of one task (a log on which each commit is dear). Default 'pass'.
+   * embedded logs); 'round', a batch of every stage of one task (a log on which each commit is dear); there, too, a pass,
+   * while this process runs all tasks and the log can unite them (`EventLog.unite`). Default 'pass'.
    */
   readonly commitPer?: 'pass' | 'round'
   /** Its abort drains and ends the run. */
@@ -69,6 +71,8 @@ const PASS_EVERY_MS = 5
 const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostKeys: 200_000 }
 /** Written down in the log, too, with what rounds commit anyway. */
 const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, mostKeys: 20_000 }
+/** Beside passes: larger parts, since each is a commit of its own. */
+const BESIDE_FLUSH: RoundFlushLimits = { ...ROUND_FLUSH, partBytes: 256 * 1_024 }
 /** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
 const CACHED_BYTES = 32 * 1_048_576
 /** Retention and compaction, processing time. */
@@ -102,10 +106,12 @@ export async function runLive(plan: LivePlan): Promise<void> {
         return
       } catch (error) {
         if (!(error instanceof RheoError)) throw error
-        if (error.code === 'FENCED') throw takenOver(topology.scenario, error)
-        if (!error.retryable || retries === MOST_RETRIES) throw error
+        const isFenced = error.code === 'FENCED'
+        if (isFenced && owners === 'one') throw takenOver(topology.scenario, error)
+        if (!(isFenced || error.retryable) || retries === MOST_RETRIES) throw error
         plan.onRetry?.(error, ++retries)
         await sleep(FIRST_PAUSE_MS * 2 ** (retries - 1))
+        if (owners === 'several') await leaveTaken(roster)
         roster.forget()
       }
     }
@@ -121,28 +127,39 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
   const { flushEveryMs: everyMs = limits.everyMs, flushKeys: mostKeys = limits.mostKeys } = plan
   const betweenPasses = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...FLUSH, everyMs, mostKeys })
   const withRounds = new RoundFlush(clock, { ...ROUND_FLUSH, everyMs, mostKeys })
+  const beside = new FlushBeside(clock, roster.guard, { ...BESIDE_FLUSH, everyMs, mostKeys })
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null
+  let isUnited = false
   let cleanedMs = clock()
   let drainUntilMs: number | null = null
 
   for (;;) {
     if (signal.aborted) drainUntilMs ??= clock() + drainMs
     const nextPassMs = performance.now() + PASS_EVERY_MS
+    if (roster.isUnsettled) await beside.settled()
     await roster.settle()
     if (tasks !== roster.tasks) {
       tasks = roster.tasks
       ticker = createTicker(topology, tasks, clock, roster.guard)
+      isUnited = await unite(plan, tasks)
       plan.onStart?.(tasks)
     }
-    if (drainUntilMs === null) await ticker?.advance()
+    const tick = async (): Promise<void> => {
+      if (drainUntilMs === null) await ticker?.advance()
+    }
+    if (!isUnited) await tick()
     const startMs = performance.now()
-    const folded =
-      plan.commitPer === 'round' ? await rounds(plan, roster, withRounds, flushed) : await pass(plan, roster)
+    const folded = isUnited
+      ? await unitedPass(plan, tasks, tick)
+      : plan.commitPer === 'round'
+        ? await rounds(plan, roster, withRounds, flushed)
+        : await pass(plan, roster)
     const tookMs = performance.now() - startMs
     await plan.onPass?.({ folded, tookMs, tasks, phase: drainUntilMs === null ? 'running' : 'draining' })
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
-    if (plan.commitPer !== 'round' && (await betweenPasses.advance())) flushed()
+    if (isUnited ? await beside.advance(roster.tasks) : plan.commitPer !== 'round' && (await betweenPasses.advance()))
+      flushed()
     if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
       cleanedMs = clock()
       await log.clean(cleanedMs)
@@ -152,7 +169,27 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
     else if (folded < batchRecords && nextPassMs - performance.now() >= 1) await sleep(nextPassMs - performance.now())
     else await nextTurn()
   }
+  await beside.settled()
   for (const task of roster.tasks) await roster.guard(task, () => task.flush())
+}
+
+/** Whether this process runs all tasks, and the log lets them commit as one from now on. */
+async function unite({ topology, log, commitPer }: LivePlan, tasks: readonly Task[]): Promise<boolean> {
+  if (commitPer !== 'round' || log.unite === undefined) return false
+  const runsAll = tasks.length === topology.partitions
+  return log.unite(`rheo-${topology.scenario}`, runsAll ? topology.stages.map(({ topic }) => topic) : null)
+}
+
+/** Those of the tasks that other processes have taken are left to them. */
+async function leaveTaken(roster: Roster): Promise<void> {
+  for (const task of roster.tasks) {
+    try {
+      await roster.guard(task, () => task.confirm())
+    } catch (error) {
+      // The log is away: acquiring the task again will tell.
+      if (!(error instanceof RheoError)) throw error
+    }
+  }
 }
 
 function createTicker(topology: Topology, tasks: readonly Task[], clock: () => number, guard: Guard): Ticker | null {
@@ -175,6 +212,25 @@ async function rounds(plan: LivePlan, roster: Roster, flush: RoundFlush, flushed
   }
   if (flush.ended(tasks, parts)) flushed()
   return folded
+}
+
+/** Once through the stages, all tasks side by side, in one commit. Returns how much was folded. */
+async function unitedPass(plan: LivePlan, tasks: readonly Task[], tick: () => Promise<void>): Promise<number> {
+  const throughMs = await alignedMs(plan.topology, tasks)
+  const stages = Math.max(0, ...tasks.map((task) => task.stageCount))
+  return plan.log.together(async () => {
+    await tick()
+    let folded = 0
+    for (let stage = 0; stage < stages; stage++) {
+      const taking = tasks.filter((task) => stage < task.stageCount)
+      const turns = await Promise.allSettled(taking.map((task) => task.turn(stage, throughMs)))
+      for (const turn of turns) {
+        if (turn.status === 'rejected') throw turn.reason
+        folded += turn.value
+      }
+    }
+    return folded
+  })
 }
 
 /** Once through the stages in the order in which records flow. Returns how much was folded. */

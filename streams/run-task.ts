@@ -188,6 +188,11 @@ export class Task {
     this.#dirty = true
   }
 
+  /** Commits nothing: throws FENCED when another process has acquired the task. */
+  async confirm(): Promise<void> {
+    await this.#writer.commit({ appends: [], positions: [] })
+  }
+
   /** Writes changed state with the positions it stands for. Only ever after the commit of what it contains. */
   async flush(): Promise<void> {
     // What is left of a flush under way, then what has changed since it began.

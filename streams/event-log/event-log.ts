@@ -118,11 +118,19 @@ export interface EventLog {
    * the adapter has one. If it throws, or the process dies, none of them happened. (Kafka has one transaction per task:
    * when the process dies at the end, some tasks' commits may have happened, each whole; and what is inside can be read
    * only afterwards. Truncation inside is not undone there.)
-   * Everything that this object writes until `work` ends belongs to it, so one caller at a time: the run loop. One
-   * inside another joins it. Inside, `acquire`, `ensureTopics` and `clean` are programmer's mistakes; a refused commit
+   * Everything that this object writes until `work` ends may belong to it (Kafka: what `work` writes), so one caller at a
+   * time: the run loop. One inside another joins it. Inside, `acquire`, `ensureTopics` and `clean` are programmer's mistakes; a refused commit
    * changes nothing and may be caught, any other failure fails the whole.
    */
   together<T>(work: () => MaybePromise<T>): MaybePromise<T>
+  /**
+   * Where commits are dear: lets `together` be one transaction of all tasks of the group, as it is elsewhere, and lets what
+   * is appended to these topics inside be read inside. This object must hold all tasks of the group, and only they append
+   * to the topics. Returns whether it is so now: not where a task was lost meanwhile. It ends with the next `acquire` of one
+   * of the tasks, here or elsewhere, with topics null, and with the first bracket that fails: that one throws
+   * LOG_UNAVAILABLE, retryable, and each task has to be acquired again.
+   */
+  unite?(group: string, topics: readonly string[] | null): Promise<boolean>
   /**
    * Resolves when something was appended since the last call returned, sometimes for nothing, or after timeoutMs. One
    * waiter per object. Other processes' appends count on partitions that this object has read.

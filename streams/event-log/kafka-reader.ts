@@ -104,6 +104,12 @@ export class KafkaReader {
     if (buffer !== undefined && buffer.readAt < Number(before)) this.#drop(buffer)
   }
 
+  /** Nobody reads this partition any more, for the time being. */
+  release(topic: string, partition: number): void {
+    const buffer = this.#buffers.get(topic)?.get(partition)
+    if (buffer !== undefined) this.#drop(buffer)
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     const consumer = this.#consumer

@@ -9,6 +9,7 @@ interface Piece {
   readonly partition: number
   readonly from: number
   readonly messages: Message[]
+  sizeBytes: number
 }
 
 /** What one call of a producer sends: one batch per partition at most. */
@@ -31,6 +32,7 @@ export interface SentBatch {
 
 /** Bounds what one call of a producer holds at once. */
 const MOST_RECORDS = 5_000
+const MOST_BYTES = 16 * 1_048_576
 /** What a record takes at most beside key, value and headers, and beside each header. */
 const RECORD_OVERHEAD_BYTES = 31
 const HEADER_OVERHEAD_BYTES = 10
@@ -42,6 +44,8 @@ const HEADER_OVERHEAD_BYTES = 10
  */
 export class Sends {
   readonly calls: readonly Send[]
+  /** The partitions that get records. */
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[]
   readonly #entries: readonly Entry[]
   /** Per partition, per batch: the index of its first record, and its offset once sent. */
   readonly #bases = new Map<string, { from: number; offset: bigint }[]>()
@@ -60,26 +64,22 @@ export class Sends {
       entries.push({ topic, partition, from: cutter.count, count: records.length })
       for (const record of records) cutter.add(record)
     }
-    const calls: Piece[][] = []
+    const rounds: Piece[][] = []
     for (const { pieces } of partitions.values()) {
       for (const [i, piece] of pieces.entries()) {
-        const call = calls[i]
-        if (call === undefined) calls.push([piece])
-        else call.push(piece)
+        const round = rounds[i]
+        if (round === undefined) rounds.push([piece])
+        else round.push(piece)
       }
     }
-    this.calls = calls
+    this.calls = rounds.flatMap(cutBySize)
+    this.partitions = rounds[0] ?? []
     this.#entries = entries
   }
 
   /** Fits into one batch of one partition, which is atomic without a transaction. */
   get isOneBatch(): boolean {
     return this.calls.length === 1 && this.calls[0]!.length === 1
-  }
-
-  /** The partitions that get records. */
-  get partitions(): readonly { readonly topic: string; readonly partition: number }[] {
-    return this.calls[0] ?? []
   }
 
   /** All calls are to be made, for the first time or again. */
@@ -105,6 +105,14 @@ export class Sends {
       if (count === 0) return undefined
       const base = this.#bases.get(`${topic}/${partition}`)?.findLast((each) => each.from <= from)
       return base === undefined ? undefined : base.offset + BigInt(from - base.from)
+    })
+  }
+
+  /** The offset of the first record sent to each partition. */
+  firsts(): readonly { readonly topic: string; readonly partition: number; readonly first: bigint | undefined }[] {
+    return this.partitions.map(({ topic, partition }) => {
+      const first = this.#bases.get(`${topic}/${partition}`)?.find(({ from }) => from === 0)?.offset
+      return { topic, partition, first }
     })
   }
 
@@ -137,6 +145,21 @@ export function topicMessages(call: Send): TopicMessages[] {
   })
 }
 
+/** The calls that together send these batches, none much larger than brokers take. */
+function cutBySize(round: readonly Piece[]): Piece[][] {
+  const calls: Piece[][] = []
+  let bytes = MOST_BYTES
+  for (const piece of round) {
+    if (bytes >= MOST_BYTES) {
+      calls.push([])
+      bytes = 0
+    }
+    calls.at(-1)!.push(piece)
+    bytes += piece.sizeBytes
+  }
+  return calls
+}
+
 /** Collects one partition's records and cuts them into batches. */
 class Cutter {
   readonly pieces: Piece[] = []
@@ -144,7 +167,6 @@ class Cutter {
   readonly #topic: string
   readonly #partition: number
   readonly #maxRecordBytes: number
-  #sizeBytes = 0
 
   constructor(topic: string, partition: number, maxRecordBytes: number) {
     this.#topic = topic
@@ -166,13 +188,13 @@ class Cutter {
     if (
       piece === undefined ||
       piece.messages.length === MOST_RECORDS ||
-      this.#sizeBytes + sizeBytes > this.#maxRecordBytes + BATCH_OVERHEAD_BYTES
+      piece.sizeBytes + sizeBytes > this.#maxRecordBytes + BATCH_OVERHEAD_BYTES
     ) {
-      piece = { topic: this.#topic, partition: this.#partition, from: this.count, messages: [] }
+      const [topic, partition] = [this.#topic, this.#partition]
+      piece = { topic, partition, from: this.count, messages: [], sizeBytes: RECORD_BATCH_BYTES }
       this.pieces.push(piece)
-      this.#sizeBytes = RECORD_BATCH_BYTES
     }
-    this.#sizeBytes += sizeBytes
+    piece.sizeBytes += sizeBytes
     this.count += 1
     piece.messages.push({
       key: key === null ? null : asBuffer(key),

@@ -5,6 +5,7 @@ import type { Position, TaskWriter, Transaction } from './event-log.ts'
 import { isTransient, kafkaError } from './kafka-errors.ts'
 import { TransactionalProducer } from './kafka-producer.ts'
 import type { Sends } from './kafka-sends.ts'
+import type { UnitedTasks } from './kafka-united.ts'
 import { fenced } from './refusals.ts'
 
 /** What a task writer needs of the log that it belongs to. */
@@ -14,8 +15,12 @@ export interface WriterLog {
   plan(appends: Transaction['appends']): Promise<Sends>
   /** The group's committed position, as the brokers know it. */
   committed(group: string, topic: string, partition: number): Promise<bigint | undefined>
+  /** The commit belongs to a `together` of united tasks, which are these; null: not. */
+  united(): UnitedTasks | null
   /** The commit belongs to a `together`, which will call `end`. */
   joins(writer: KafkaWriter): boolean
+  /** Fences who commits for all tasks of the group at once, here or in another process. */
+  part(group: string): Promise<void>
   /** What the running `together` contained of this writer is lost, so it can only fail. */
   spoil(error: unknown): void
   /** Resolves when who reads here can go on with what was sent. */
@@ -63,10 +68,15 @@ export class KafkaWriter implements TaskWriter {
    */
   async commit({ appends, positions }: Transaction): Promise<void> {
     if (this.#ended !== null) throw this.#ended
+    const united = this.#log.united()
+    if (united !== null) {
+      united.add(this, { appends, positions })
+      return
+    }
+    const joined = this.#log.joins(this)
     const sends = await this.#log.plan(appends)
     // What is committed now has to be known, to tell after a failure what happened.
     for (const { topic, partition } of positions) await this.committed(topic, partition)
-    const joined = this.#log.joins(this)
     for (const untilMs = performance.now() + PATIENCE_MS; ; ) {
       const hadSent = this.#sent.length > 0
       try {
@@ -102,7 +112,7 @@ export class KafkaWriter implements TaskWriter {
     } catch (error) {
       await this.#settle(error)
     }
-    for (const { topic, partition, next } of this.#moved) this.#know(topic, partition, next)
+    this.know(this.#moved)
     const [sent, moved] = [this.#sent, this.#moved]
     this.#sent = []
     this.#moved = []
@@ -114,6 +124,11 @@ export class KafkaWriter implements TaskWriter {
     if (!this.#committed.has(name))
       this.#know(topic, partition, await this.#log.committed(this.#group, topic, partition))
     return this.#committed.get(name)!.next
+  }
+
+  /** These positions of the task are committed now. */
+  know(positions: readonly Position[]): void {
+    for (const { topic, partition, next } of positions) this.#know(topic, partition, next)
   }
 
   /** The task was acquired anew: by the broker's word this holder is fenced. */
@@ -209,9 +224,19 @@ export class KafkaWriter implements TaskWriter {
   }
 }
 
-/** Kafka's name of a task is its transactional id: whoever opens a producer with it last is the holder. */
-function openProducer(log: WriterLog, group: string, task: string): Promise<TransactionalProducer> {
-  return TransactionalProducer.open(log.kafka, `${group}-${task}`, log.transactionTimeoutMs)
+/**
+ * Kafka's name of a task is its transactional id: whoever opens a producer with it last is the holder. Who committed for
+ * all tasks at once may not do so any more, either.
+ */
+async function openProducer(log: WriterLog, group: string, task: string): Promise<TransactionalProducer> {
+  const producer = await TransactionalProducer.open(log.kafka, `${group}-${task}`, log.transactionTimeoutMs)
+  try {
+    await log.part(group)
+    return producer
+  } catch (error) {
+    await producer.close()
+    throw error
+  }
 }
 
 function acquireAgain(group: string, task: string, cause: unknown): RheoError {

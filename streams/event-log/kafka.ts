@@ -1,14 +1,17 @@
 import type { Admin } from 'kafkajs'
+import { RheoError } from '../../schemas/errors.ts'
 import { createChangeSignal } from './change-signal.ts'
 import type { Appends, EventLog, TaskWriter } from './event-log.ts'
 import { KafkaAppender } from './kafka-appender.ts'
 import { type KafkaConnection, kafkaClient } from './kafka-connection.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { type Bounds, KafkaOffsets } from './kafka-offsets.ts'
+import { Parting } from './kafka-parting.ts'
 import { KafkaReader } from './kafka-reader.ts'
 import { Sends } from './kafka-sends.ts'
 import { KafkaTogether } from './kafka-together.ts'
 import { KafkaTopics, type TopicOptions } from './kafka-topics.ts'
+import { UnitedTasks } from './kafka-united.ts'
 import { KafkaWriter } from './kafka-writer.ts'
 
 export interface KafkaLogOptions extends TopicOptions {
@@ -30,7 +33,7 @@ export interface KafkaLogOptions extends TopicOptions {
  *
  * - Offsets have gaps: every transaction leaves a marker.
  * - What a task commits is readable some milliseconds later; `bounds` waits for this object's own commits.
- * - `together` makes one transaction per task, not one in all (kafka-together.ts).
+ * - `together` makes one transaction per task, not one in all (kafka-together.ts), unless the tasks are united.
  * - `changed` hears of other processes' records only on partitions that this object reads.
  * - `clean` does nothing: the brokers apply retention and compaction in their own time.
  * - Idle groups lose their positions after the brokers' `offsets.retention.minutes` (7 days).
@@ -57,7 +60,11 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   const topics = new KafkaTopics(admin, options)
   const offsets = new KafkaOffsets(admin, topics)
   const appender = new KafkaAppender(kafka)
-  const together = new KafkaTogether((how) => appender.end(how))
+  const parting = new Parting(kafka)
+  /** The tasks that commit as one, as long as they do. */
+  let united: UnitedTasks | null = null
+  const unitedNow = (): UnitedTasks | null => (united?.hasEnded === false ? united : null)
+  const together = new KafkaTogether((how) => appender.end(how), unitedNow)
   /** The newest writer of each task that was acquired here. */
   const writers = new Map<string, KafkaWriter>()
   /** When each partition was truncated last; `performance.now()`. */
@@ -98,7 +105,13 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   }
 
   const refuseInside = (what: string): void => {
-    if (together.isRunning) throw new Error(`${what} must not be called inside together`)
+    if (together.isInside) throw new Error(`${what} must not be called inside together`)
+  }
+
+  const transactionTimeoutMs = options.transactionTimeoutMs ?? 60_000
+  const part = async (group: string): Promise<void> => {
+    await united?.close()
+    await parting.of(group)
   }
 
   return {
@@ -111,7 +124,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
     async append(appends) {
       return asOurs('Appending', async () => {
         const sends = await plan(appends)
-        const joined = together.isRunning
+        const joined = together.isInside
         if (sends.partitions.length > 0) {
           try {
             await appender.append(sends, joined)
@@ -129,6 +142,8 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       })
     },
     fetch(topic, partition, from, limits) {
+      const own = together.isInside ? unitedNow()?.fetch(topic, partition, from, limits) : undefined
+      if (own !== undefined) return own
       const spec = topics.known(topic)
       if (spec !== undefined && partition >= 0 && partition < spec.partitions) {
         return reader.fetch(topic, partition, from, limits)
@@ -156,8 +171,10 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
         const writer = await KafkaWriter.open(
           {
             kafka,
-            transactionTimeoutMs: options.transactionTimeoutMs ?? 60_000,
+            transactionTimeoutMs,
             plan,
+            part,
+            united: () => (together.isInside ? unitedNow() : null),
             committed: (...of) => offsets.committed(...of),
             joins: (each) => together.joins(each),
             spoil: (error) => together.spoil(error),
@@ -174,6 +191,45 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
         await writers.get(name)?.giveWay()
         writers.set(name, writer)
         return writer
+      })
+    },
+    async unite(group, ownTopics) {
+      refuseInside('unite')
+      await united?.close()
+      united = null
+      if (ownTopics === null) return false
+      return asOurs(`Uniting the tasks of group ${group}`, async () => {
+        const producer = await parting.take(group, transactionTimeoutMs)
+        try {
+          // Who took one of the tasks over before, is heard of now; who does it later, fences this producer.
+          const own = [...writers].filter(([name]) => (JSON.parse(name) as [string])[0] === group)
+          await Promise.all(own.map(([, writer]) => writer.commit({ appends: [], positions: [] })))
+          const ends = new Map<string, bigint>()
+          for (const topic of ownTopics) {
+            const { partitions } = await topics.of(topic, 0)
+            const found = await Promise.all(Array.from({ length: partitions }, (_, p) => bounds(topic, p)))
+            for (const [p, { end }] of found.entries()) ends.set(`${topic}/${p}`, end)
+          }
+          united = new UnitedTasks(
+            {
+              group,
+              producer,
+              plan,
+              fetch: (...of) => reader.fetch(...of),
+              release: (...of) => reader.release(...of),
+              done(sends, of, positions) {
+                done([sends])
+                offsets.noteCommitted(of, positions)
+              },
+            },
+            ends,
+          )
+          return true
+        } catch (error) {
+          await producer.close()
+          if (error instanceof RheoError && error.code === 'FENCED') return false
+          throw error
+        }
       })
     },
     committed: (group, topic, partition) => offsets.committed(group, topic, partition),
@@ -199,6 +255,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       changes.close()
       await reader.close()
       await appender.close()
+      await united?.close()
       for (const writer of writers.values()) await writer.close()
       await (await connecting)?.disconnect()
     },

@@ -16,6 +16,16 @@ export function fenced(group: string, task: string): RheoError {
   })
 }
 
+/** What a process did for all tasks at once did not happen, or nobody knows. */
+export function mustBeginAgain(group: string, cause: unknown): RheoError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new RheoError('LOG_UNAVAILABLE', `The tasks of group ${group} cannot go on together: ${why}`, {
+    retryable: true,
+    cause,
+    hint: 'Each begins again from what is committed; another process may have taken some of them.',
+  })
+}
+
 export function outOfRange(topic: string, partition: number, from: bigint, start: number, end: number): RheoError {
   return new RheoError(
     'OFFSET_OUT_OF_RANGE',

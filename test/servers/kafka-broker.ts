@@ -67,6 +67,7 @@ export function prefixed(log: EventLog, prefix: string): EventLog {
     committed: (group, topic, partition) => log.committed(long(group), long(topic), partition),
     truncate: (topic, partition, before) => log.truncate(long(topic), partition, before),
     clean: (nowMs) => log.clean(nowMs),
+    unite: (group, topics) => log.unite!(long(group), topics?.map(long) ?? null),
     together: (work) => log.together(work),
     changed: (timeoutMs) => log.changed(timeoutMs),
     close: () => log.close(),
