@@ -203,7 +203,8 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
         try {
           // Who took one of the tasks over before, is heard of now; who does it later, fences this producer.
           const own = [...writers].filter(([name]) => (JSON.parse(name) as [string])[0] === group)
-          await Promise.all(own.map(([, writer]) => writer.commit({ appends: [], positions: [] })))
+          const confirmed = own.map(([, writer]) => writer.commit({ appends: [], positions: [] }))
+          for (const each of await Promise.allSettled(confirmed)) if (each.status === 'rejected') throw each.reason
           const ends = new Map<string, bigint>()
           for (const topic of ownTopics) {
             const { partitions } = await topics.of(topic, 0)

@@ -61,8 +61,9 @@ async function exported(log: EventLog, topics: readonly string[]): Promise<Map<s
 }
 
 /** The scenario runs on Kafka until everything is scored; what its tasks would drop stays, to be exported. */
-async function runOnKafka(log: EventLog): Promise<void> {
-  const kept: EventLog = { ...log, truncate: () => undefined }
+async function runOnKafka(log: EventLog, commits: 'as one' | 'apart'): Promise<void> {
+  const { unite, ...apart } = { ...log, truncate: () => undefined }
+  const kept: EventLog = commits === 'as one' && unite !== undefined ? { ...apart, unite } : apart
   const stop = new AbortController()
   let quietPasses = 0
   await runLive({
@@ -122,54 +123,60 @@ function isWithin(part: readonly string[], whole: readonly string[]): boolean {
   return at === part.length
 }
 
-describe('the repartition topics of a run on Kafka', () => {
-  const log = prefixed(openTestLog(), uniqueName())
-  let stages: Map<string, LogRecord[]>
-  let results: Map<string, string[]>
-  let sent = 0
+describe.each(['as one', 'apart'] as const)(
+  'the repartition topics of a run on Kafka, its tasks committing %s,',
+  (commits) => {
+    const log = prefixed(openTestLog(), uniqueName())
+    let stages: Map<string, LogRecord[]>
+    let results: Map<string, string[]>
+    let sent = 0
 
-  beforeAll(async () => {
-    await needBroker()
-    await log.ensureTopics(topology.topics)
-    const appends = appendsOf(3_000)
-    sent = appends
-      .filter(({ topic }) => topic === topology.sources[0]!.topic)
-      .reduce((sum, { records }) => sum + records.length, 0)
-    await log.append(appends)
-    await runOnKafka(log)
-    stages = await exported(log, [...new Set(topology.stages.map(({ topic }) => topic))])
-    results = new Map([...(await exported(log, outputs))].map(([id, records]) => [id, contents(records)]))
-  })
-  afterAll(() => log.close())
+    beforeAll(async () => {
+      await needBroker()
+      await log.ensureTopics(topology.topics)
+      const appends = appendsOf(3_000)
+      sent = appends
+        .filter(({ topic }) => topic === topology.sources[0]!.topic)
+        .reduce((sum, { records }) => sum + records.length, 0)
+      await log.append(appends)
+      await runOnKafka(log, commits)
+      stages = await exported(log, [...new Set(topology.stages.map(({ topic }) => topic))])
+      results = new Map([...(await exported(log, outputs))].map(([id, records]) => [id, contents(records)]))
+    })
+    afterAll(() => log.close())
 
-  const scoresOf = (found: ReadonlyMap<string, readonly string[]>) =>
-    partitions.reduce((sum, partition) => sum + (found.get(`${fraud.scores.topic.name}/${partition}`)?.length ?? 0), 0)
+    const scoresOf = (found: ReadonlyMap<string, readonly string[]>) =>
+      partitions.reduce(
+        (sum, partition) => sum + (found.get(`${fraud.scores.topic.name}/${partition}`)?.length ?? 0),
+        0,
+      )
 
-  const sameOn = async (open: () => EventLog): Promise<void> => {
-    const folded = await foldStages(open, stages)
-    for (const topic of topology.outputs.map((output) => output.topic)) {
-      for (const partition of partitions) {
-        const id = `${topic}/${partition}`
-        const parts = folded.get(id) ?? []
-        const onKafka = results.get(id)!
-        expect(parts.flat().sort()).toEqual([...onKafka].sort())
-        expect(parts.every((part) => isWithin(part, onKafka))).toBe(true)
+    const sameOn = async (open: () => EventLog): Promise<void> => {
+      const folded = await foldStages(open, stages)
+      for (const topic of topology.outputs.map((output) => output.topic)) {
+        for (const partition of partitions) {
+          const id = `${topic}/${partition}`
+          const parts = folded.get(id) ?? []
+          const onKafka = results.get(id)!
+          expect(parts.flat().sort()).toEqual([...onKafka].sort())
+          expect(parts.every((part) => isWithin(part, onKafka))).toBe(true)
+        }
       }
     }
-  }
 
-  test('hold enough to tell something', () => {
-    expect(sent).toBeGreaterThan(3_000)
-    expect(scoresOf(results)).toBeGreaterThan(2_500)
-    for (const records of stages.values()) expect(records.length).toBeGreaterThan(0)
-  })
+    test('hold enough to tell something', () => {
+      expect(sent).toBeGreaterThan(3_000)
+      expect(scoresOf(results)).toBeGreaterThan(2_500)
+      for (const records of stages.values()) expect(records.length).toBeGreaterThan(0)
+    })
 
-  test('give the same bytes when folded from the log in memory', () => sameOn(createMemoryLog))
+    test('give the same bytes when folded from the log in memory', () => sameOn(createMemoryLog))
 
-  test('give the same bytes when folded from SQLite', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'rheo-bytes-'))
-    let count = 0
-    await sameOn(() => openSqliteLog(join(directory, `${count++}.db`)))
-    rmSync(directory, { recursive: true })
-  })
-})
+    test('give the same bytes when folded from SQLite', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'rheo-bytes-'))
+      let count = 0
+      await sameOn(() => openSqliteLog(join(directory, `${count++}.db`)))
+      rmSync(directory, { recursive: true })
+    })
+  },
+)
