@@ -1,11 +1,11 @@
 /**
  * Breaks real servers and workers while payments come, then holds every score against its payment.
  *
- *     npm run chaos -- [--payments N] [--faults N] [--seed S] [--rate R] [--only 'Redis killed'] [--json]
- *         [--fencing off | --flush before-commit]
+ *     npm run chaos -- [--payments N] [--faults N] [--seed S] [--rate R] [--workers W] [--only 'Redis killed']
+ *         [--json] [--fencing off | --flush before-commit]
  *
  * Three Kafka brokers and Redis by `deploy/local`, two workers, 4 partitions; by default 520,000 payments at 400/s and
- * 110 faults, one every 12 seconds. Ends with 1 when the verifier finds anything wrong. The last two options break Rheo itself, by wrapping its
+ * 110 faults, one every 12 seconds. One worker commits all tasks as one, more of them share them out. Ends with 1 when the verifier finds anything wrong. The last two options break Rheo itself, by wrapping its
  * adapters: there the verifier has to find something.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -27,7 +27,6 @@ import { type ChaosReport, countFaults, table } from './report.ts'
 import { verify } from './verify.ts'
 
 const PARTITIONS = 4
-const WORKERS = 2
 const LABEL_DELAY_MS = 2_000
 const LABELLED = 0.2
 const READY_MS = 120_000
@@ -41,6 +40,7 @@ const { values } = parseArgs({
     faults: { type: 'string', default: '110' },
     seed: { type: 'string', default: '1' },
     rate: { type: 'string', default: '400' },
+    workers: { type: 'string', default: '2' },
     fencing: { type: 'string', default: 'on' },
     flush: { type: 'string', default: 'after-commit' },
     only: { type: 'string' },
@@ -83,7 +83,7 @@ async function run(): Promise<ChaosReport> {
   const topology = fraud.topology(PARTITIONS)
   await log.ensureTopics(topology.topics)
   await watchLog.topics()
-  const workers = Array.from({ length: WORKERS }, (_, place) => crew.start(place))
+  const workers = Array.from({ length: Number(values.workers) }, (_, place) => crew.start(place))
   for (const worker of workers) {
     if (!(await worker.runs(READY_MS))) throw new Error(`${worker.name} did not start:\n${worker.lastLines.join('\n')}`)
   }
