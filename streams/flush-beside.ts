@@ -13,6 +13,7 @@ export class FlushBeside {
   /** When a task's next flush is due. */
   readonly #dueMs = new WeakMap<Task, number>()
   #current: Task | null = null
+  #running: readonly Task[] = []
   #part: Promise<void> | null = null
   #failure: { readonly error: unknown } | null = null
   #hasEnded = false
@@ -47,6 +48,7 @@ export class FlushBeside {
 
   #begin(tasks: readonly Task[]): void {
     this.#throwFailure()
+    this.#running = tasks
     if (this.#part !== null) return
     const task = this.#next(tasks)
     if (task === null) return
@@ -58,7 +60,7 @@ export class FlushBeside {
       (error: unknown) => {
         this.#part = null
         // Nobody asks about tasks that have left.
-        if (this.#current === task) this.#failure = { error }
+        if (this.#running.includes(task)) this.#failure = { error }
       },
     )
   }

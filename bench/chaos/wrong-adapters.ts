@@ -4,7 +4,7 @@ import type { EventLog, MaybePromise, TaskWriter } from '../../streams/event-log
 import type { StateStore, TaskState } from '../../streams/state/state-store.ts'
 
 /** A log on which no holder is ever refused: each takes a transactional id that nobody else has. */
-export function unfencedLog(log: EventLog): EventLog {
+export function unfencedLog({ unite: _unite, ...log }: EventLog): EventLog {
   return {
     ...log,
     async acquire(group, task) {

@@ -2,7 +2,7 @@
  * Rheo's side of the velocity bench: the same stateful work over Kafka that other engines do, exactly once, state in Redis.
  *
  * Environment: BOOTSTRAP, APP_ID (prefix of own topics, group and transactional ids), IN_TOPIC and OUT_TOPIC (both exist),
- * STATE_DIR (empty), THREADS (processes that share the tasks; default 2). Starts a Redis of its own and the processes, and
+ * STATE_DIR (empty), THREADS (processes that share the tasks; default 1, which commits them as one). Starts a Redis of its own and the processes, and
  * ends them on SIGTERM; ends with 1 when one of them fails.
  */
 import { type ChildProcess, fork } from 'node:child_process'
@@ -23,7 +23,7 @@ const redis = await startRedis(setting('STATE_DIR'))
 const env = { ...process.env, REDIS: `127.0.0.1:${redis.port}` }
 /** What a batch allocates fits: else V8 would move it to where it collects rarely. */
 const execArgv = ['--max-semi-space-size=64']
-const count = Number(process.env['THREADS'] ?? 2)
+const count = Number(process.env['THREADS'] ?? 1)
 const workers: ChildProcess[] = Array.from({ length: count }, () =>
   fork(join(import.meta.dirname, 'worker.ts'), { env, execArgv }),
 )

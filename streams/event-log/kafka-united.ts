@@ -1,5 +1,7 @@
+import { RheoError } from '../../schemas/errors.ts'
 import type { Fetched, FetchLimits, LogRecord, Position, Transaction } from './event-log.ts'
 import { NO_HEADERS } from './headers.ts'
+import { kafkaError } from './kafka-errors.ts'
 import type { TransactionalProducer } from './kafka-producer.ts'
 import type { Sends } from './kafka-sends.ts'
 import type { KafkaWriter } from './kafka-writer.ts'
@@ -106,7 +108,9 @@ export class UnitedTasks {
       this.#log.done(sends, group, [...positions.values()])
     } catch (error) {
       await this.close()
-      throw mustBeginAgain(group, error)
+      const failure = kafkaError(error, `Committing all tasks of group ${group}`)
+      const isRefused = failure instanceof RheoError && !failure.retryable && failure.code !== 'FENCED'
+      throw isRefused ? failure : mustBeginAgain(group, failure)
     }
     for (const { writer, transaction } of transactions) writer.know(transaction.positions)
     for (const own of this.#own.values()) {

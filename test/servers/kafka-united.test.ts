@@ -116,6 +116,15 @@ test('where another has written to an own topic nothing of the bracket happens',
   await expect.poll(() => seen(OUT)).toEqual([])
 })
 
+test('a record that the topic does not take is refused by name, and nothing of the bracket happens', async () => {
+  await unite()
+  const bracket = log.together(() =>
+    tasks[0]!.commit({ appends: [to(OUT, 0, 'lost'), to(OUT, 1, 'x'.repeat(100_001))], positions: [] }),
+  )
+  expect(await codeOf(() => bracket)).toBe('RECORD_TOO_LARGE')
+  expect(await seen(OUT)).toEqual([])
+})
+
 test('work that throws ends the union, and nothing of it happens; what is beside it does', async () => {
   await unite()
   let beside: Promise<unknown> = Promise.resolve()
