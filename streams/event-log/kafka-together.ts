@@ -14,6 +14,8 @@ import type { KafkaWriter } from './kafka-writer.ts'
 export class KafkaTogether {
   readonly #inside = new AsyncLocalStorage<true>()
   #depth = 0
+  /** The union that the bracket began with. */
+  #union: UnitedTasks | null = null
   #spoiled: { readonly error: unknown } | null = null
   #writers = new Set<KafkaWriter>()
   readonly #endAppends: (how: 'commit' | 'abort') => Promise<void>
@@ -29,6 +31,11 @@ export class KafkaTogether {
     return this.#depth > 0 && this.#inside.getStore() === true
   }
 
+  /** The union whose bracket the caller is inside. */
+  get union(): UnitedTasks | null {
+    return this.isInside ? this.#union : null
+  }
+
   /** The writer's commit waits for the end, where a bracket is open. */
   joins(writer: KafkaWriter): boolean {
     if (!this.isInside) return false
@@ -41,6 +48,7 @@ export class KafkaTogether {
   }
 
   async run<T>(work: () => MaybePromise<T>): Promise<T> {
+    if (this.#depth === 0) this.#union = this.#united()
     this.#depth += 1
     let result: T
     try {
@@ -65,7 +73,7 @@ export class KafkaTogether {
       const how = spoiled === null ? 'commit' : 'abort'
       const ends = await Promise.allSettled([
         this.#endAppends(how),
-        this.#united()?.end(how),
+        this.#union?.end(how),
         ...[...writers].map((writer) => writer.end(how)),
       ])
       if (spoiled === null) for (const end of ends) if (end.status === 'rejected') throw end.reason

@@ -91,7 +91,8 @@ export class UnitedTasks {
 
   /** The bracket ends: everything in it happens, or nothing and the union has ended. */
   async end(how: 'commit' | 'abort'): Promise<void> {
-    if (this.#hasEnded || how === 'abort') return this.close()
+    if (how === 'abort') return this.close()
+    if (this.#hasEnded) throw mustBeginAgain(this.group, new Error('one of them was acquired anew'))
     const transactions = this.#transactions
     if (transactions.length === 0) return
     this.#transactions = []
@@ -119,11 +120,11 @@ export class UnitedTasks {
     }
   }
 
-  get hasEnded(): boolean {
-    return this.#hasEnded
+  get group(): string {
+    return this.#log.group
   }
 
-  /** Later brackets fail; what one has sent, the brokers abort. */
+  /** This bracket and later ones fail; what one has sent, the brokers abort. */
   async close(): Promise<void> {
     this.#hasEnded = true
     this.#transactions = []

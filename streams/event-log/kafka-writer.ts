@@ -16,7 +16,7 @@ export interface WriterLog {
   /** The group's committed position, as the brokers know it. */
   committed(group: string, topic: string, partition: number): Promise<bigint | undefined>
   /** The commit belongs to a `together` of united tasks, which are these; null: not. */
-  united(): UnitedTasks | null
+  union(): UnitedTasks | null
   /** The commit belongs to a `together`, which will call `end`. */
   joins(writer: KafkaWriter): boolean
   /** Fences who commits for all tasks of the group at once, here or in another process. */
@@ -68,9 +68,9 @@ export class KafkaWriter implements TaskWriter {
    */
   async commit({ appends, positions }: Transaction): Promise<void> {
     if (this.#ended !== null) throw this.#ended
-    const united = this.#log.united()
-    if (united !== null) {
-      united.add(this, { appends, positions })
+    const union = this.#log.union()
+    if (union !== null) {
+      union.add(this, { appends, positions })
       return
     }
     const joined = this.#log.joins(this)

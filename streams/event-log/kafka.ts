@@ -61,10 +61,12 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   const offsets = new KafkaOffsets(admin, topics)
   const appender = new KafkaAppender(kafka)
   const parting = new Parting(kafka)
-  /** The tasks that commit as one, as long as they do. */
+  /** The tasks that commit as one. A union that has ended fails brackets until another is asked for. */
   let united: UnitedTasks | null = null
-  const unitedNow = (): UnitedTasks | null => (united?.hasEnded === false ? united : null)
-  const together = new KafkaTogether((how) => appender.end(how), unitedNow)
+  const together = new KafkaTogether(
+    (how) => appender.end(how),
+    () => united,
+  )
   /** The newest writer of each task that was acquired here. */
   const writers = new Map<string, KafkaWriter>()
   /** When each partition was truncated last; `performance.now()`. */
@@ -110,7 +112,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
 
   const transactionTimeoutMs = options.transactionTimeoutMs ?? 60_000
   const part = async (group: string): Promise<void> => {
-    await united?.close()
+    if (united?.group === group) await united.close()
     await parting.of(group)
   }
 
@@ -142,7 +144,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       })
     },
     fetch(topic, partition, from, limits) {
-      const own = together.isInside ? unitedNow()?.fetch(topic, partition, from, limits) : undefined
+      const own = together.union?.fetch(topic, partition, from, limits)
       if (own !== undefined) return own
       const spec = topics.known(topic)
       if (spec !== undefined && partition >= 0 && partition < spec.partitions) {
@@ -174,7 +176,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
             transactionTimeoutMs,
             plan,
             part,
-            united: () => (together.isInside ? unitedNow() : null),
+            union: () => together.union,
             committed: (...of) => offsets.committed(...of),
             joins: (each) => together.joins(each),
             spoil: (error) => together.spoil(error),

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Appends, EventLog, TaskWriter } from '../../streams/event-log/event-log.ts'
 import { codeOf, readAll } from '../event-log/harness.ts'
@@ -36,6 +37,11 @@ afterEach(async () => {
 })
 
 const unite = () => log.unite!('g', [OWN])
+const openAnew = async () => {
+  tasks[1] = await log.acquire('g', '1')
+}
+/** Runs work outside of any bracket: in the context of the test file. */
+const outside = AsyncLocalStorage.snapshot()
 /** What both partitions of a topic hold, as another process reads it. */
 const seen = async (topic: string) => [
   ...textsOf(await readAll(other, topic, 0)),
@@ -96,6 +102,23 @@ test('who acquires a task ends the union: the bracket under way changes nothing,
   await tasks[0]!.commit({ appends: [to(OUT, 0, 'kept')], positions: [] })
   await taken!.commit({ appends: [to(OUT, 1, 'taken')], positions: [] })
   await expect.poll(() => seen(OUT)).toEqual(['kept', 'taken'])
+})
+
+test('a task that is acquired anew here ends the union, in the middle of a bracket too: nothing of it is left out', async () => {
+  await unite()
+  const bracket = log.together(async () => {
+    await tasks[0]!.commit({ appends: [to(OUT, 0, 'before')], positions: [] })
+    await new Promise<void>((resolve, reject) => {
+      outside(() => openAnew().then(resolve, reject))
+    })
+    await tasks[0]!.commit({ appends: [to(OUT, 0, 'after')], positions: [] })
+  })
+  expect(await codeOf(() => bracket)).toBe('LOG_UNAVAILABLE')
+  await expect.poll(() => seen(OUT)).toEqual([])
+  expect(await codeOf(() => log.together(() => undefined))).toBe('LOG_UNAVAILABLE')
+  expect(await unite()).toBe(true)
+  await log.together(() => tasks[0]!.commit({ appends: [to(OUT, 0, 'again')], positions: [] }))
+  await expect.poll(() => seen(OUT)).toEqual(['again'])
 })
 
 test('tasks of which one was taken before cannot be united', async () => {
