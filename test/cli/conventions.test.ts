@@ -96,6 +96,7 @@ describe('topology', () => {
     inFolder(async (directory) => {
       const text = await rheo(directory, ['topology', 'fraud'])
       expect(text.stdout).toContain('rheo.fraud.payments.v1')
+      expect(text.stdout).toMatch(/models +rheo\.fraud\.models\.v1[\s\S]*infer .*→ score/)
       const mermaid = await rheo(directory, ['topology', 'fraud', '--format', 'mermaid'])
       expect(mermaid.stdout).toMatch(/^flowchart LR\n/)
       const data = JSON.parse((await rheo(directory, ['topology', 'fraud', '--json'])).stdout)
