@@ -74,7 +74,7 @@ const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, 
 /** Beside passes: larger parts, since each is a commit of its own. */
 const BESIDE_FLUSH: RoundFlushLimits = { ...ROUND_FLUSH, partBytes: 256 * 1_024 }
 /** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
-const CACHED_BYTES = 16 * 1_048_576
+const CACHED_BYTES = 32 * 1_048_576
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
