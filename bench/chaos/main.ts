@@ -5,8 +5,9 @@
  *         [--json] [--fencing off | --flush before-commit]
  *
  * Three Kafka brokers and Redis by `deploy/local`, two workers, 4 partitions; by default 520,000 payments at 400/s and
- * 110 faults, one every 12 seconds. One worker commits all tasks as one, more of them share them out. Ends with 1 when the verifier finds anything wrong. The last two options break Rheo itself, by wrapping its
- * adapters: there the verifier has to find something.
+ * 110 faults, one every 12 seconds. One worker commits all tasks as one, more of them share them out. Ends with 1 when
+ * the verifier finds anything wrong. The last two options break Rheo itself, by wrapping its adapters: there the verifier
+ * has to find something.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
