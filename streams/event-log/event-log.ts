@@ -115,12 +115,12 @@ export interface EventLog {
   clean(nowMs: number): MaybePromise<void>
   /**
    * Runs `work`, making all commits and appends inside durable together at its end: one physical transaction where
-   * the adapter has one. If it throws, or the process dies, none of them happened. (Kafka has one transaction per task:
-   * when the process dies at the end, some tasks' commits may have happened, each whole; and what is inside can be read
-   * only afterwards. Truncation inside is not undone there.)
+   * the adapter has one. If it throws, or the process dies, none of them happened. (Kafka has one transaction per task,
+   * unless they are united: when the process dies at the end, some tasks' commits may have happened, each whole; and what
+   * is inside can be read only afterwards. Truncation inside is not undone there.)
    * Everything that this object writes until `work` ends may belong to it (Kafka: what `work` writes), so one caller at a
-   * time: the run loop. One inside another joins it. Inside, `acquire`, `ensureTopics` and `clean` are programmer's mistakes; a refused commit
-   * changes nothing and may be caught, any other failure fails the whole.
+   * time: the run loop. One inside another joins it. Inside, `acquire`, `ensureTopics` and `clean` are programmer's
+   * mistakes; a refused commit changes nothing and may be caught, any other failure fails the whole.
    */
   together<T>(work: () => MaybePromise<T>): MaybePromise<T>
   /**
