@@ -6,6 +6,13 @@ const SHORT_TEXT = 40
 const BORROWED_BYTES = 4_096
 /** A writer that has grown larger is not kept. */
 const MOST_BORROWED_BYTES = 1_048_576
+/** What a number of a column starts with: an even number is a whole-number difference to the one above, these are the rest. */
+const RAW = 1
+const SAME = 3
+/** Largest difference that is packed: it is stored times four. */
+const MAX_PACKED = 2 ** 50
+/** Of one number in a column. */
+const MOST_COLUMN_BYTES = 9
 /** Writers that nobody has borrowed. */
 const idle: ByteWriter[] = []
 /** For vectors that are read. */
@@ -106,6 +113,34 @@ export class ByteWriter {
     this.#at += value.length
   }
 
+  /**
+   * Writes one column of `length` numbers, `stride` apart: whole-number differences as zigzag varints, the same number again
+   * as one byte, all else as 8 bytes. NaN and −0 come back as they were.
+   */
+  column(numbers: Float64Array, first: number, stride: number, length: number): void {
+    this.#room(MOST_COLUMN_BYTES * length)
+    const bytes = this.#bytes
+    let at = this.#at
+    let above = 0
+    for (let i = 0, from = first; i < length; i++, from += stride) {
+      const x = numbers[from]!
+      const difference = x - above
+      if (Object.is(x, above)) bytes[at++] = SAME
+      else if (packs(x, above, difference)) {
+        let rest = (difference < 0 ? -2 * difference - 1 : 2 * difference) * 2
+        for (; rest > MAX_INT32; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 128
+        for (; rest > 127; rest >>>= 7) bytes[at++] = (rest & 127) | 128
+        bytes[at++] = rest
+      } else {
+        bytes[at] = RAW
+        this.#view.setFloat64(at + 1, x, true)
+        at += 9
+      }
+      above = x
+    }
+    this.#at = at
+  }
+
   /** Forgets what was written. */
   reset(): void {
     this.#at = 0
@@ -168,6 +203,34 @@ export class ByteReader {
     return values
   }
 
+  /** Reads what `ByteWriter.column` wrote. */
+  column(numbers: Float64Array, first: number, stride: number, length: number): void {
+    const bytes = this.#bytes
+    let at = this.#at
+    let above = 0
+    for (let i = 0, to = first; i < length; i++, to += stride) {
+      let token = bytes[at++]!
+      if (token === RAW) {
+        above = this.#view.getFloat64(at, true)
+        at += 8
+      } else if (token !== SAME) {
+        if (token >= 128) {
+          token &= 127
+          for (let scale = 128; ; scale *= 128) {
+            const byte = bytes[at++]!
+            token += (byte & 127) * scale
+            if (!(byte >= 128)) break
+          }
+        }
+        const zigzag = token / 2
+        above += zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
+      }
+      numbers[to] = above
+    }
+    if (!(at <= bytes.length)) throw new RangeError('the bytes end within a column')
+    this.#at = at
+  }
+
   text(): string {
     const length = this.varint()
     const value = this.#bytes.toString('utf8', this.#at, this.#at + length)
@@ -189,6 +252,17 @@ export class ByteReader {
     this.#at += length
     return value
   }
+}
+
+/** Whether adding the difference to the number above gives back this one, to the bit. */
+function packs(x: number, above: number, difference: number): boolean {
+  return (
+    Number.isInteger(difference) &&
+    Math.abs(difference) < MAX_PACKED &&
+    Number.isSafeInteger(x) &&
+    Number.isSafeInteger(above) &&
+    !Object.is(x, -0)
+  )
 }
 
 function viewOf(bytes: Buffer): DataView {

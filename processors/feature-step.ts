@@ -66,6 +66,8 @@ export function createFeatureStep(options: FeatureStepOptions): Step<EntityFeatu
   }
 }
 
+/** What a state takes besides its cells: objects and array headers. */
+const STATE_BYTES = 400
 /** Numbers in a cache line. */
 const LINE = 8
 /** Numbers read ahead of one entity at most. */
@@ -93,6 +95,7 @@ function featureTable(
       const reader = new ByteReader(bytes)
       return { features: plan.decode(reader.view()), seen: admission?.decode(reader.view()) ?? null }
     },
+    bytes: ({ features, seen }) => STATE_BYTES + features.cells.byteLength + (seen?.cells.byteLength ?? 0),
     copy: ({ features, seen }) => ({
       features: plan.copy(features),
       seen: seen === null ? null : admission!.copy(seen),

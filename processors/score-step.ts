@@ -20,7 +20,7 @@ import { namesOf, type Rule, type RuleSet, raisedBy } from './rules.ts'
 import { ServedModels } from './served-models.ts'
 import { type BodyCodec, type Emit, type Entry, type Resident, type Step, TIMER } from './step.ts'
 import { VectorPool } from './vector-pool.ts'
-import { decodeWaiting, encodeWaiting, unlabelled, type Waiting } from './waiting-score.ts'
+import { decodeWaiting, encodeWaiting, unlabelled, type Waiting, waitingBytes } from './waiting-score.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -264,6 +264,7 @@ export function createScoreStep(options: ScoreStepOptions): Step<Waiting> {
       create: unlabelled,
       encode: (state) => encodeWaiting(state, options.eventCodec),
       decode: (bytes) => decodeWaiting(bytes, options.eventCodec),
+      bytes: waitingBytes,
       expiresAtMs: () => null,
       isSeldomSoonAgain: true,
     },

@@ -80,6 +80,8 @@ export interface KeyedTable<S> {
   create(key: string): S
   encode(state: S): Uint8Array
   decode(bytes: Uint8Array, key: string): S
+  /** About what the state takes in memory, bytes. */
+  bytes(state: S): number
   /** A copy that later changes leave alone, where that is much cheaper than `encode`. */
   copy?(state: S): S
   /** Event time from which on this state means the same as a fresh one; null: never. */

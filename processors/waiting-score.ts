@@ -49,6 +49,11 @@ export function unlabelled(): Waiting {
   }
 }
 
+/** About what a state takes in memory: its features, and about as much as an event and its scores take. */
+export function waitingBytes(state: Waiting): number {
+  return 1_500 + (state.features?.byteLength ?? 0)
+}
+
 export function encodeWaiting(state: Waiting, events: BodyCodec): Uint8Array {
   const writer = ByteWriter.borrow()
   writer.blob(state.event === null ? new Uint8Array(0) : events.encode(state.event))

@@ -17,10 +17,10 @@ export interface LiveFlushLimits {
   /** About what a part holds. */
   readonly partBytes: number
   /**
-   * Where tasks have changed so many keys since their last flushes, parts follow each other without a pause; from twice as
+   * Where tasks have changed so many bytes of state since their last flushes, parts follow each other without a pause; from twice as
    * many on, nothing else is done meanwhile, so that more comes in only as fast as it can be stored.
    */
-  readonly mostKeys: number
+  readonly mostBytes: number
 }
 
 /** Flushes task after task, in parts that leave most of the time to the passes between them. */
@@ -47,16 +47,16 @@ export class LiveFlush {
     this.#nextMs = clock() + limits.everyMs
   }
 
-  /** Writes a part if one is due, or more of them (`mostKeys`). True when all tasks have been flushed once more. */
+  /** Writes a part if one is due, or more of them (`mostBytes`). True when all tasks have been flushed once more. */
   async advance(): Promise<boolean> {
     let isWhole = await this.#advance()
-    while (this.#unflushedKeys() >= 2 * this.#limits.mostKeys) isWhole = (await this.#advance()) || isWhole
+    while (this.#unflushedBytes() >= 2 * this.#limits.mostBytes) isWhole = (await this.#advance()) || isWhole
     return isWhole
   }
 
   async #advance(): Promise<boolean> {
     const startMs = this.#clock()
-    const isPressed = this.#unflushedKeys() >= this.#limits.mostKeys
+    const isPressed = this.#unflushedBytes() >= this.#limits.mostBytes
     if (startMs < this.#nextMs && !isPressed) return false
     const running = this.#tasks()
     if (this.#queue.length === 0) this.#queue = running
@@ -77,7 +77,7 @@ export class LiveFlush {
     return true
   }
 
-  #unflushedKeys(): number {
-    return this.#tasks().reduce((sum, task) => sum + task.unflushedKeys, 0)
+  #unflushedBytes(): number {
+    return this.#tasks().reduce((sum, task) => sum + task.unflushedBytes, 0)
   }
 }

@@ -6,19 +6,19 @@ export interface RoundFlushLimits {
   /** About what a part holds. */
   readonly partBytes: number
   /**
-   * Where tasks have changed so many keys since their last flushes, all of them flush, in parts several times as large; so
+   * Where tasks have changed so many bytes of state since their last flushes, all of them flush, in parts several times as large; so
    * more comes in only as fast as it can be stored.
    */
-  readonly mostKeys: number
+  readonly mostBytes: number
 }
 
 const PRESSED = 4
 const HARD_PRESSED = 16
 
 /** How many parts are to be written where one would be in calm times: more, the further these tasks' changes are ahead of their store. */
-export function flushPressure(tasks: readonly Task[], { mostKeys }: RoundFlushLimits): number {
-  const keys = tasks.reduce((sum, { unflushedKeys }) => sum + unflushedKeys, 0)
-  return keys < mostKeys ? 1 : keys < 2 * mostKeys ? PRESSED : HARD_PRESSED
+export function flushPressure(tasks: readonly Task[], { mostBytes }: RoundFlushLimits): number {
+  const bytes = tasks.reduce((sum, { unflushedBytes }) => sum + unflushedBytes, 0)
+  return bytes < mostBytes ? 1 : bytes < 2 * mostBytes ? PRESSED : HARD_PRESSED
 }
 
 /** Says which rounds take a part of their task's flush along (`Task.round`): one each, while a flush is under way. */

@@ -45,8 +45,8 @@ export interface LivePlan {
    * there every flush is a copy of what changed until the log is compacted.
    */
   readonly flushEveryMs?: number
-  /** A sooner flush once so many keys have changed: bounds memory, and what a restart folds again. Default 200,000, or 20,000. */
-  readonly flushKeys?: number
+  /** A sooner flush once so many bytes of state have changed: bounds memory, and what a restart folds again. Default 256 MiB, or 48. */
+  readonly flushBytes?: number
   /** How long a pass waits for records that nobody announces. Default 20. */
   readonly idleMs?: number
   /** After the abort, how long to go on folding what others keep appending. Default 5,000. */
@@ -62,19 +62,20 @@ export interface LivePlan {
 /** Retries without a flush in between, with pauses of 0.1, 0.2, … 3.2 s: about 6 s in all. */
 const MOST_RETRIES = 6
 const FIRST_PAUSE_MS = 100
+const MIB = 1_048_576
 /**
  * Passes that find little begin this far apart: what comes in meanwhile shares one commit. Each commit costs pages, so
  * one for every record would fill the write-ahead log, whose write-back then stops everything.
  */
 const PASS_EVERY_MS = 5
 /** Beside the log: a part takes 3 ms on SQLite. */
-const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostKeys: 200_000 }
+const FLUSH: LiveFlushLimits = { everyMs: 1_000, share: 0.03, partBytes: 128 * 1_024, mostBytes: 256 * MIB }
 /** Written down in the log, too, with what rounds commit anyway. */
-const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, mostKeys: 20_000 }
+const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, mostBytes: 48 * MIB }
 /** Beside passes: larger parts, since each is a commit of its own. */
 const BESIDE_FLUSH: RoundFlushLimits = { ...ROUND_FLUSH, partBytes: 256 * 1_024 }
-/** Where workers share the tasks, this one's hold so much state in front of its store, as encoded. Decoded it takes about five times as much. */
-const CACHED_BYTES = 32 * 1_048_576
+/** Where state is kept elsewhere, the states that a worker holds in front of their store take so much memory. */
+const CACHED_BYTES = 96 * MIB
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -89,9 +90,8 @@ const CLEAN_EVERY_MS = 3_600_000
 export async function runLive(plan: LivePlan): Promise<void> {
   const { topology, log, store, clock, batchRecords } = plan
   const owners = plan.membership === undefined ? 'one' : 'several'
-  const cachedBytes = (): number =>
-    topology.changelog === undefined ? Number.POSITIVE_INFINITY : CACHED_BYTES / Math.max(1, roster.tasks.length)
-  const options = { clock, batchRecords, pending: null, cachedBytes }
+  const cachedBytes = (): number => CACHED_BYTES / Math.max(1, roster.tasks.length)
+  const options = { clock, batchRecords, pending: null, ...(topology.changelog === undefined ? {} : { cachedBytes }) }
   const roster: Roster = new Roster((number) => Task.start(topology, number, log, store, options), clock, owners)
   const membership = plan.membership ?? createSoleMembership(topology.partitions)
   const joined = membership.join(roster)
@@ -124,10 +124,10 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
   const { topology, log, signal, clock, batchRecords } = plan
   const { idleMs = 20, drainMs = 5_000 } = plan
   const limits = plan.commitPer === 'round' ? ROUND_FLUSH : FLUSH
-  const { flushEveryMs: everyMs = limits.everyMs, flushKeys: mostKeys = limits.mostKeys } = plan
-  const betweenPasses = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...FLUSH, everyMs, mostKeys })
-  const withRounds = new RoundFlush(clock, { ...ROUND_FLUSH, everyMs, mostKeys })
-  const beside = new FlushBeside(clock, roster.guard, { ...BESIDE_FLUSH, everyMs, mostKeys })
+  const { flushEveryMs: everyMs = limits.everyMs, flushBytes: mostBytes = limits.mostBytes } = plan
+  const betweenPasses = new LiveFlush(() => roster.tasks, clock, roster.guard, { ...FLUSH, everyMs, mostBytes })
+  const withRounds = new RoundFlush(clock, { ...ROUND_FLUSH, everyMs, mostBytes })
+  const beside = new FlushBeside(clock, roster.guard, { ...BESIDE_FLUSH, everyMs, mostBytes })
   let tasks: readonly Task[] = []
   let ticker: Ticker | null = null
   let isUnited = false

@@ -20,7 +20,7 @@ export interface TaskOptions {
    * to itself: a turn takes its own off and adds those it appended to. null: others append too, so every turn has to look.
    */
   readonly pending: Set<string> | null
-  /** How much of its state a task holds in front of its store at present, bytes as encoded. Default: no bound. */
+  /** How much memory the states that a task holds in front of its store may take at present, bytes; about 512 MiB for all tasks by default. */
   readonly cachedBytes?: () => number
 }
 
@@ -29,8 +29,9 @@ export function pendingKey(topic: string, partition: number): string {
   return `${topic}/${partition}`
 }
 
-/** While recovering, so many changed keys are flushed before it goes on. */
-const FLUSHED_KEYS = 20_000
+/** While recovering, so many bytes of changed state are flushed before it goes on. */
+const FLUSHED_BYTES = 32 * 1_048_576
+const DEFAULT_CACHED_BYTES = 512 * 1_048_576
 /** The intake's fetches are bounded by bytes: eight of the largest records fit, so after fewer nothing was left behind. */
 const SURELY_ALL_RECORDS = 8
 const RUN_TABLE = '$run'
@@ -220,9 +221,9 @@ export class Task {
     return this.#checkpoint !== null
   }
 
-  /** Changed keys that the next flush will write. */
-  get unflushedKeys(): number {
-    return this.#stages.reduce((sum, { keyed }) => sum + (keyed?.changes ?? 0), 0)
+  /** About how much the next flush will write. */
+  get unflushedBytes(): number {
+    return this.#stages.reduce((sum, { keyed }) => sum + (keyed?.changedBytes ?? 0), 0)
   }
 
   /** Folds a batch of the intake (undefined) or of a stage; its results lie in the outbox. */
@@ -281,7 +282,7 @@ export class Task {
       while (running.next < committed) {
         if ((await running.fold(this.#log, batchRecords, clock(), committed)) === 0) break
         running.outbox.take()
-        if (this.unflushedKeys >= FLUSHED_KEYS) await this.#flushRecovered()
+        if (this.unflushedBytes >= FLUSHED_BYTES) await this.#flushRecovered()
       }
       if (this.#topology.intakeNext.includes(running.stage.name)) await this.#hearIntake(running)
     }
@@ -290,7 +291,7 @@ export class Task {
   }
 
   async #flushRecovered(): Promise<void> {
-    if (this.#state === null || this.unflushedKeys === 0) return
+    if (this.#state === null || this.unflushedBytes === 0) return
     this.#dirty = true
     await this.flush()
   }
@@ -350,11 +351,24 @@ export class Task {
   }
 
   #runningStage(stage: Stage): RunningStage {
-    const { cachedBytes = () => Number.POSITIVE_INFINITY } = this.#options
-    const ofStage = (): number => cachedBytes() / this.#stages.filter(({ keyed }) => keyed !== null).length
-    return new RunningStage(this.#topology, stage, this.number, this.#state, ofStage, (timer, forget) =>
-      this.#outbox(this.#topology.stages.indexOf(stage) + 1, stage.next, timer, forget),
+    const running: RunningStage = new RunningStage(
+      this.#topology,
+      stage,
+      this.number,
+      this.#state,
+      () => this.#cachedBytesOf(running),
+      (timer, forget) => this.#outbox(this.#topology.stages.indexOf(stage) + 1, stage.next, timer, forget),
     )
+    return running
+  }
+
+  /** What the other stages leave, and at least half of an even share. */
+  #cachedBytesOf(running: RunningStage): number {
+    const { cachedBytes = () => DEFAULT_CACHED_BYTES / this.#topology.partitions } = this.#options
+    let left = cachedBytes()
+    const least = left / (2 * this.#stages.length)
+    for (const each of this.#stages) if (each !== running) left -= each.keyed?.bytes ?? 0
+    return Math.max(least, left)
   }
 
   #outbox(

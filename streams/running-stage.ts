@@ -2,7 +2,7 @@ import { type Entry, FEEDBACK, PROGRESS, type Step, TIMER } from '../processors/
 import { ChannelMerge, type SavedMerge, type ToldProgress, toldBy } from './channel-merge.ts'
 import type { EventLog } from './event-log/event-log.ts'
 import { fetchOwn } from './fetch-own.ts'
-import { DEFAULT_CACHED_KEYS, KeyedState } from './keyed-state.ts'
+import { KeyedState } from './keyed-state.ts'
 import { askModels, type ModelHost } from './model-host.ts'
 import { OriginTrail } from './origin.ts'
 import type { Outbox } from './outbox.ts'
@@ -51,7 +51,7 @@ export class RunningStage {
   #storedPending = 0
 
   /**
-   * @param cachedBytes how much of the stage's state to hold in front of its store, as encoded. @param outbox makes the
+   * @param cachedBytes how much memory the states in front of their store may take. @param outbox makes the
    * stage's outbox, given what to do with timers and with `forget`.
    */
   constructor(
@@ -68,8 +68,7 @@ export class RunningStage {
     this.stage = stage
     this.step = stage.create(task)
     const { table } = this.step
-    const ofGeneration = (): number => cachedBytes() / 2
-    this.keyed = table && new KeyedState(table, stage.name, state, DEFAULT_CACHED_KEYS, ofGeneration)
+    this.keyed = table && new KeyedState(table, stage.name, state, cachedBytes)
     const channels = upstreamChannels(topology, stage.name)
     this.watermarks = new Watermarks(channels)
     this.#merge = new ChannelMerge(channels)
@@ -104,6 +103,7 @@ export class RunningStage {
     const { keyed, step } = this
     const timers = this.#timers.load(this.#reachMs(batch), this.#loadTimers)
     if (timers !== null) await timers
+    keyed?.makeRoom()
     if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch))
     if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, this.#models, batch)
     this.#foldBatch(batch, takenMs)

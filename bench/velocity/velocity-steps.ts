@@ -62,6 +62,7 @@ export function createCustomerStep(): Step<Customer> {
         for (let left = reader.varint(); left > 0; left--) customer.devices.set(reader.text(), reader.varint())
         return customer
       },
+      bytes: ({ windows: cells, devices }) => 400 + cells.byteLength + 100 * devices.size,
       expiresAtMs: () => null,
     },
     resident: null,
@@ -112,6 +113,7 @@ export function createTerminalStep(): Step<Float64Array> {
         return writer.take()
       },
       decode: (bytes) => windows.read(new ByteReader(bytes)),
+      bytes: (cells) => 200 + cells.byteLength,
       expiresAtMs: () => null,
     },
     resident: null,

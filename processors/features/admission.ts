@@ -1,5 +1,4 @@
 import { ByteReader, ByteWriter } from '../byte-buffer.ts'
-import { readColumn, writeColumn } from './state-codec.ts'
 import { hash53 } from './value-hash.ts'
 
 /** Numbers per remembered id: two hashes, 64 bits in all, and the event time. An empty slot has no time (NaN). */
@@ -68,7 +67,7 @@ export function createAdmission(options: {
       writer.float64(state.newestMs)
       const cells = Float64Array.from(kept.flat())
       writer.varint(kept.length)
-      for (let column = 0; column < STRIDE; column++) writeColumn(writer, cells, column, STRIDE, kept.length)
+      for (let column = 0; column < STRIDE; column++) writer.column(cells, column, STRIDE, kept.length)
       return writer.take()
     },
     decode(bytes) {
@@ -76,7 +75,7 @@ export function createAdmission(options: {
       const newestMs = reader.float64()
       const length = reader.varint()
       const cells = new Float64Array(length * STRIDE)
-      for (let column = 0; column < STRIDE; column++) readColumn(reader, cells, column, STRIDE, length)
+      for (let column = 0; column < STRIDE; column++) reader.column(cells, column, STRIDE, length)
       const state = new SeenIds(slotsFor(length))
       state.newestMs = newestMs
       for (let i = 0; i < length; i++) place(state, cells[i * STRIDE]!, cells[i * STRIDE + 1]!, cells[i * STRIDE + 2]!)

@@ -9,6 +9,11 @@ const CAPACITY = 2
 const HEADER_CELLS = 3
 const FEW_ROWS = 32
 const NEARLY_FULL = 0.75
+/** Room for rows to come when an entity is read back. */
+const LEAST_ROOM = 2
+const ROOM_DIVISOR = 8
+/** Of a builder: it grows with the largest entity. */
+const FIRST_CELLS = 8_192
 
 /**
  * All that is kept about one entity, as one array: an event needs a little of every list, and what takes time is waiting
@@ -121,6 +126,45 @@ export function reserve(state: EntityState, list: ListShape, rows: number): void
     at += each.fixed + capacity * each.width
   }
   state.cells = cells
+}
+
+/** Lays an entity out list by list, in the order of its layout, as it is read back: each with room for some rows more. */
+export class EntityBuilder {
+  #cells = new Float64Array(FIRST_CELLS)
+  #end = 0
+
+  /** The entity so far. */
+  get cells(): Float64Array {
+    return this.#cells
+  }
+
+  begin(layout: StateLayout): void {
+    this.#end = FIRST_HEADER + layout.lists.length * HEADER_CELLS
+    this.#cells.fill(0, 0, this.#end)
+    this.#cells[NEWEST_MS] = Number.NEGATIVE_INFINITY
+    this.#cells[WATERMARK_MS] = Number.NEGATIVE_INFINITY
+  }
+
+  /** The cells so far, with a list of so many rows, which are to be filled in before the next is added. */
+  add(list: ListShape, rows: number): Float64Array {
+    const capacity = rows + Math.max(LEAST_ROOM, Math.ceil(rows / ROOM_DIVISOR))
+    const end = this.#end + list.fixed + capacity * list.width
+    if (end > this.#cells.length) {
+      const larger = new Float64Array(Math.max(end, 2 * this.#cells.length))
+      larger.set(this.#cells.subarray(0, this.#end))
+      this.#cells = larger
+    }
+    const cells = this.#cells
+    cells[list.header + AT] = this.#end
+    cells[list.header + LENGTH] = rows
+    cells[list.header + CAPACITY] = capacity
+    this.#end = end
+    return cells
+  }
+
+  build(): EntityState {
+    return new EntityState(this.#cells.slice(0, this.#end))
+  }
 }
 
 /** Makes room for more rows. */

@@ -1,7 +1,7 @@
 import { ByteReader, ByteWriter } from '../byte-buffer.ts'
 import { addValue, compactValues, countValues, lastOccurrenceMs } from './distinct-values.ts'
 import { pairDifference, squaredDeviations } from './double-double.ts'
-import { EntityState, lengthOf, startOf } from './entity-cells.ts'
+import { EntityBuilder, EntityState, lengthOf, startOf } from './entity-cells.ts'
 import { exp2 } from './exp2.ts'
 import { greatCircleKm } from './great-circle.ts'
 import { type SlidingWindow, windowEdgeMs } from './hops.ts'
@@ -28,6 +28,8 @@ import { readList, writeList } from './state-codec.ts'
 
 const FORMAT = 1
 const HOUR_MS = 3_600_000
+/** One is enough: an entity is built at once. */
+const builder = new EntityBuilder()
 
 /**
  * The features of one entity key field: how its state is read, fed and stored.
@@ -160,13 +162,15 @@ export class EntityPlan {
     const reader = new ByteReader(bytes)
     const format = reader.varint()
     if (format !== FORMAT) throw new RangeError(`feature state has format ${format}, expected ${FORMAT}`)
-    const state = this.create()
-    state.newestMs = reader.float64()
+    const newestMs = reader.float64()
+    builder.begin(this.#parts.state)
     for (const { rows, recent, distincts } of this.#parts.sources) {
-      if (rows !== null) readRows(reader, rows.layout, state)
-      if (recent !== null) readRows(reader, recent.layout, state)
-      for (const { list } of distincts) readList(reader, state, list.list)
+      if (rows !== null) readRows(reader, rows.layout)
+      if (recent !== null) readRows(reader, recent.layout)
+      for (const { list } of distincts) readList(reader, builder, list.list)
     }
+    const state = builder.build()
+    state.newestMs = newestMs
     return state
   }
 
@@ -313,9 +317,10 @@ function writeRows(writer: ByteWriter, layout: RowLayout, cells: Float64Array, s
   if (start > 0) for (let i = 0; i < list.fixed; i++) writer.float64(cells[start + i]!)
 }
 
-function readRows(reader: ByteReader, layout: RowLayout, state: EntityState): void {
+function readRows(reader: ByteReader, layout: RowLayout): void {
   const { list } = layout
-  if (!readList(reader, state, list)) return
-  const start = startOf(state.cells, list)
-  for (let i = 0; i < list.fixed; i++) state.cells[start + i] = reader.float64()
+  if (!readList(reader, builder, list)) return
+  const { cells } = builder
+  const start = startOf(cells, list)
+  for (let i = 0; i < list.fixed; i++) cells[start + i] = reader.float64()
 }

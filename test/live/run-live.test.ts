@@ -165,7 +165,7 @@ describe('runLive', () => {
       plan({
         signal: new AbortController().signal,
         flushEveryMs: Number.POSITIVE_INFINITY,
-        flushKeys: Number.POSITIVE_INFINITY,
+        flushBytes: Number.POSITIVE_INFINITY,
         onPass({ folded }) {
           if (folded === 0) throw new Error('the power is out')
         },
@@ -199,7 +199,7 @@ describe('runLive', () => {
         }
       },
     }
-    await runUntil(100, { store: shaky, flushKeys: 1, onRetry: (_error, attempt) => retried.push(attempt) })
+    await runUntil(100, { store: shaky, flushBytes: 1, onRetry: (_error, attempt) => retried.push(attempt) })
     expect(retried).toEqual([1, 2])
     expect(await scoredIds()).toEqual(idsOf(0, 100))
   })

@@ -152,7 +152,7 @@ describe('a live run whose source falls silent', () => {
 
   it('gives the same state and outputs when everything is read again, ticks and all', async () => {
     await produce(NOW_MS)
-    const unflushed = { flushEveryMs: Number.POSITIVE_INFINITY, flushKeys: Number.POSITIVE_INFINITY }
+    const unflushed = { flushEveryMs: Number.POSITIVE_INFINITY, flushBytes: Number.POSITIVE_INFINITY }
     let passes = 0
     const dying = live({
       ...unflushed,

@@ -40,7 +40,9 @@ export function fraudScene(random: Random): Scene {
     closing.push({ topic: payments!.topic, partition, record: { key: Buffer.from(customerId), value, timestampMs } })
   }
   const batchRecords = [3, 20, 200][random.below(3)]!
-  return { topology, batchRecords, sent, closing, account: (log) => account(log, partitions, [...sent, ...closing]) }
+  const cachedBytes = [1, 30_000, Number.POSITIVE_INFINITY][random.below(3)]!
+  const ask = (log: EventLog): Promise<string[]> => account(log, partitions, [...sent, ...closing])
+  return { topology, batchRecords, cachedBytes, sent, closing, account: ask }
 }
 
 /** Every payment that can be read has one score, or lies in a side topic. */

@@ -5,6 +5,8 @@ import type { Topology } from '../../streams/topology.ts'
 export interface Scene {
   readonly topology: Topology
   readonly batchRecords: number
+  /** Memory of a task's states in front of the store, bytes: so little that states leave it all the time, or as much as they take. */
+  readonly cachedBytes: number
   /** In the order in which they are appended, those that a producer sends twice among them. */
   readonly sent: readonly Sent[]
   /** Sent after the last fault: at least one record for every task, so that each meets what happened to it. */

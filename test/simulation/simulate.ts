@@ -295,6 +295,7 @@ class Run {
     return {
       topology: this.#scene.topology,
       batchRecords: this.#scene.batchRecords,
+      cachedBytes: this.#scene.cachedBytes,
       commitPer: this.#commitPer,
       log,
       store: createFaultyStore(this.#store, point),

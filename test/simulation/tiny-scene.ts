@@ -36,7 +36,8 @@ export function tinyScene(random: Random): Scene {
   const closing = closingOrders(partitions, START_MS + count * STEP_MS + 10_000)
   const topology = withChangelog(tinyTopology(partitions, random.chance(0.5) ? 'advances' : 'ignored'))
   const all = [...sent, ...closing]
-  return { topology, batchRecords, sent, closing, account: (log) => account(log, partitions, all) }
+  const cachedBytes = [1, 3_000, Number.POSITIVE_INFINITY][random.below(3)]!
+  return { topology, batchRecords, cachedBytes, sent, closing, account: (log) => account(log, partitions, all) }
 }
 
 /** The notes' producer lags behind the orders', so that their merge by timestamp depends on what has come. */

@@ -66,6 +66,7 @@ function createStepA(): Step<StateA> {
         const [seen, count, back] = parsed(bytes) as [string[], number, number]
         return { seen: new Set(seen), count, back }
       },
+      bytes: () => 1_000,
       expiresAtMs: () => null,
     },
     resident: null,
@@ -101,6 +102,7 @@ function createStepB(): Step<StateB> {
         const [count, noted, lastMs] = parsed(bytes) as [number, number, number | null]
         return { count, noted, lastMs: lastMs ?? Number.NEGATIVE_INFINITY }
       },
+      bytes: () => 1_000,
       expiresAtMs: ({ lastMs }) => lastMs + EXPIRES_MS,
     },
     resident: {

@@ -14,6 +14,7 @@ export interface Surroundings {
   readonly log: EventLog
   readonly store: StateStore
   readonly batchRecords: number
+  readonly cachedBytes: number
   /** As in the live loop's plan. */
   readonly commitPer: 'pass' | 'round'
   readonly random: Random
@@ -37,8 +38,8 @@ const PART_BYTES = [1, 1_500, 4_000, ALL_BYTES]
 
 /** A worker process, as the live loop runs one, but without its timers: passes, parts of flushes, retries, restarts. */
 export async function runWorker(world: Surroundings): Promise<void> {
-  const { topology, log, store, batchRecords } = world
-  const options = { clock: () => world.clockMs(), batchRecords, pending: null }
+  const { topology, log, store, batchRecords, cachedBytes } = world
+  const options = { clock: () => world.clockMs(), batchRecords, pending: null, cachedBytes: () => cachedBytes }
   for (;;) {
     const roster = new Roster((number) => Task.start(topology, number, log, store, options), world.clockMs, 'several')
     world.joined(roster)

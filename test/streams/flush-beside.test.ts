@@ -3,14 +3,14 @@ import { FlushBeside } from '../../streams/flush-beside.ts'
 import type { Guard } from '../../streams/roster.ts'
 import type { Task } from '../../streams/run-task.ts'
 
-const limits = { everyMs: 1_000, partBytes: 100, mostKeys: 10 }
+const limits = { everyMs: 1_000, partBytes: 100, mostBytes: 10 }
 const guard: Guard = (_task, work) => work()
 
 /** A task whose parts end when the test says so. */
-function stubTask(unflushedKeys = 1) {
+function stubTask(unflushedBytes = 1) {
   const parts: { bytes: number; ends(hasMore: boolean): void; fails(error: Error): void }[] = []
   const task = {
-    unflushedKeys,
+    unflushedBytes,
     flushPart: (bytes: number) =>
       new Promise<boolean>((ends, fails) => {
         parts.push({ bytes, ends, fails })
@@ -71,7 +71,7 @@ test('where more has changed than may wait, passes wait for parts', async () => 
   })
   await turn()
   expect([advanced, one.parts.length]).toEqual([false, 1])
-  one.stub.unflushedKeys = 0
+  one.stub.unflushedBytes = 0
   one.parts[0]!.ends(false)
   await advancing
   expect(one.parts).toHaveLength(1)

@@ -20,6 +20,8 @@ const table: KeyedTable<Sum> = {
     const [sum, lastMs] = JSON.parse(Buffer.from(bytes).toString()) as [number, number]
     return { sum, lastMs }
   },
+  /** So that a bound in bytes counts keys. */
+  bytes: () => 1,
   expiresAtMs: ({ lastMs }) => lastMs + KEEP_MS,
 }
 
@@ -64,20 +66,22 @@ const copyOf = (states: ReadonlyMap<string, Sum>): Map<string, Sum> =>
   new Map([...states].map(([name, state]) => [name, { ...state }]))
 
 const seldomAgain: KeyedTable<Sum> = { ...table, isSeldomSoonAgain: true }
+const copied: KeyedTable<Sum> = { ...table, copy: (state) => ({ ...state }) }
 
 test.each([
   [1, 'those used lately', table],
   [2, 'those used lately', table],
   [100, 'those used lately', table],
+  [2, 'those used lately, copied', copied],
   [1, 'what is not stored yet', seldomAgain],
 ] as const)(
-  'in front of a store, with %i keys or more in memory, %s, states are those of a plain map',
+  'in front of a store, with about %i keys in memory, %s, states are those of a plain map',
   async (maxKeys, _kept, table) => {
     await fc.assert(
       fc.asyncProperty(fc.array(move, { maxLength: 80 }), async (moves) => {
         const states = createMemoryStateStore()
         let store = await states.acquire('task')
-        let keyed = new KeyedState(table, 'sums', store, maxKeys)
+        let keyed = new KeyedState(table, 'sums', store, () => maxKeys)
         let plain = new Map<string, Sum>()
         /** What a restart finds: the states of the last flush that ended, as they were when it began. */
         let durable = copyOf(plain)
@@ -91,12 +95,13 @@ test.each([
         }
         const restart = async (): Promise<void> => {
           store = await states.acquire('task')
-          keyed = new KeyedState(table, 'sums', store, maxKeys)
+          keyed = new KeyedState(table, 'sums', store, () => maxKeys)
         }
         for (const step of moves) {
           switch (step.what) {
             case 'add': {
               nowMs += step.laterMs
+              keyed.makeRoom()
               await keyed.load([step.key, step.key])
               const expected = plain.get(step.key) ?? table.create(step.key)
               plain.set(step.key, expected)
@@ -104,6 +109,7 @@ test.each([
               break
             }
             case 'forget':
+              keyed.makeRoom()
               await keyed.load([step.key])
               keyed.forget(step.key)
               plain.delete(step.key)
@@ -154,22 +160,24 @@ test.each([
   },
 )
 
-test('memory is bounded: keys not used lately leave it, and come back from the store', async () => {
+test('memory is bounded: keys not used lately leave it, and come back from the store, or from what waits to be stored', async () => {
   const store = await createMemoryStateStore().acquire('task')
-  const keyed = new KeyedState(table, 'sums', store, 10)
+  const keyed = new KeyedState(table, 'sums', store, () => 20)
   for (let i = 0; i < 100; i++) {
+    keyed.makeRoom()
     addTo(keyed.use(`k${i}`), i, 0)
-    await flush(keyed, store, 0)
+    if (i < 50) await flush(keyed, store, 0)
   }
   const held = Array.from({ length: 100 }, (_, i) => `k${i}`).filter((name) => keyed.peek(name) !== undefined)
-  expect(held.length).toBeLessThanOrEqual(20)
+  expect(held.length).toBeLessThanOrEqual(21)
   expect(keyed.whole).toBe(false)
-  await keyed.load(['k3'])
+  await keyed.load(['k3', 'k60'])
   expect(keyed.use('k3').sum).toBe(3)
+  expect(keyed.use('k60').sum).toBe(60)
 })
 
 test('without a store all states stay in memory, and nothing is to be written', () => {
-  const keyed = new KeyedState(table, 'sums', null, 2)
+  const keyed = new KeyedState(table, 'sums', null, () => 2)
   for (let i = 0; i < 10; i++) addTo(keyed.use(`k${i}`), i, 0)
   keyed.trim(0)
   expect(keyed.peek('k9')?.sum).toBe(9)
