@@ -1,7 +1,8 @@
 /**
- * Memory of a worker over time: `node bench/soak.ts [minutes] [payments per second]` (default 20 and 1,000), on Kafka and
- * Redis that it starts itself. Prints one JSON document: resident memory at the start, in the middle, at the end and at
- * its peak, and the slope of a straight line through what was measured after the first fifth.
+ * Memory of a worker over time: `node bench/soak.ts [minutes] [payments per second] [customers]` (default 20, 1,000 and
+ * 100,000, each of whom then pays every 100 s), on Kafka and Redis that it starts itself. Prints one JSON document: resident
+ * memory minute by minute and at its peak, the slope of a straight line through what was measured after the first fifth, and
+ * how many scores had come in the end.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fraud } from '../scenarios/fraud/fraud.ts'
@@ -10,7 +11,9 @@ import { PaymentSource } from './servers/payment-source.ts'
 import { ScoreWatch } from './servers/score-watch.ts'
 import { appendDue } from './servers/sender.ts'
 
-const [minutes = 20, perSecond = 1_000] = process.argv.slice(2).map(Number)
+const [minutes = 20, perSecond = 1_000, customers = 100_000] = process.argv.slice(2).map(Number)
+/** Of the generator's customers, in the 100 days of its world. */
+const PAYMENTS_EACH = 96
 const SAMPLE_MS = 5_000
 const WARM_UP_SHARE = 0.2
 
@@ -21,7 +24,7 @@ const figures = await onFraudStage(async ({ topology, log, sender, startWorker, 
   const watching = watch.run(stop.signal, 50)
   const samples: { readonly minute: number; readonly mib: number }[] = []
   const startMs = Date.now()
-  const options = { perSecond, seed: 1, payments: 1_000_000, labelDelayMs: 2_000, labelled: 0.2 }
+  const options = { perSecond, seed: 1, payments: customers * PAYMENTS_EACH, labelDelayMs: 2_000, labelled: 0.2 }
   const source = new PaymentSource(topology, options, startMs)
   let sampledMs = startMs
   while (Date.now() - startMs < minutes * 60_000) {
@@ -36,13 +39,17 @@ const figures = await onFraudStage(async ({ topology, log, sender, startWorker, 
   stop.abort()
   await watching
   const settled = samples.filter(({ minute }) => minute >= WARM_UP_SHARE * minutes)
-  const at = (share: number): number => Math.round(samples[Math.floor(share * (samples.length - 1))]!.mib)
+  const peak = Math.round(Math.max(...samples.map(({ mib }) => mib)))
+  const byMinute = Array.from({ length: Math.floor(minutes) }, (_, i) =>
+    Math.round(samples.findLast(({ minute }) => minute <= i + 1)!.mib),
+  )
   return {
     minutes,
     perSecond,
     payments: source.drawn,
     scores: watch.seen,
-    rssMiB: { start: at(0), middle: at(0.5), end: at(1), peak: Math.round(Math.max(...samples.map(({ mib }) => mib))) },
+    customers,
+    rssMiB: { byMinute, peak },
     slopeMiBPerMinute: Math.round(slope(settled) * 100) / 100,
     cpuSeconds: cpu,
   }

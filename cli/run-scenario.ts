@@ -6,7 +6,7 @@ import { modelTopic } from '../schemas/topics.ts'
 import { untilThere } from './await-server.ts'
 import { newPartitions, openMembership, openServedRegistry, openWorkerLog, openWorkerState } from './connections.ts'
 import { exitCodeOf } from './exit-codes.ts'
-import { collectBySize } from './garbage.ts'
+import { boundYoungSpace, collectBySize } from './garbage.ts'
 import { type Concern, Health } from './health.ts'
 import { openEndpoints } from './http-endpoints.ts'
 import { observeMembership } from './observe-membership.ts'
@@ -25,6 +25,7 @@ const REPORT_EVERY_MS = 60_000
 const HTTP_PORT = 9464
 /** Of what is alive: a worker shares its machine. */
 const HEAP_GROWTH_PERCENT = 40
+const YOUNG_MIB = 32
 
 interface Worker {
   readonly place: Place
@@ -39,6 +40,7 @@ interface Worker {
 /** `rheo run`: a worker until SIGTERM or SIGINT. What ends it sooner is the last line of its log, and the exit code. */
 export async function runScenario(scenario: string | undefined, flags: object): Promise<void> {
   collectBySize(HEAP_GROWTH_PERCENT)
+  boundYoungSpace(YOUNG_MIB)
   const called = scenario === undefined ? {} : { scenario: (await scenarioOf(scenario)).name }
   const place = placeOf({ ...flags, ...called })
   const { settings } = place

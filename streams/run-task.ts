@@ -4,7 +4,8 @@ import type { Appends, EventLog, Position } from './event-log/event-log.ts'
 import { JointWriter } from './event-log/joint-writer.ts'
 import { Intake } from './intake.ts'
 import { type Counts, Outbox } from './outbox.ts'
-import { RunningStage, type SavedStage } from './running-stage.ts'
+import { RunningStage } from './running-stage.ts'
+import { loadRun, putRun, type SavedRun } from './saved-run.ts'
 import type { StatePut, StateStore, TaskState } from './state/state-store.ts'
 import { readProgress } from './task-progress.ts'
 import type { Stage, Topology } from './topology.ts'
@@ -34,7 +35,6 @@ const FLUSHED_BYTES = 32 * 1_048_576
 const DEFAULT_CACHED_BYTES = 512 * 1_048_576
 /** The intake's fetches are bounded by bytes: eight of the largest records fit, so after fewer nothing was left behind. */
 const SURELY_ALL_RECORDS = 8
-const RUN_TABLE = '$run'
 
 /**
  * One task: one partition number across all stages of a topology. The way of a record:
@@ -248,9 +248,8 @@ export class Task {
   async #restore(): Promise<void> {
     const state = this.#state
     if (state === null || state.positions.size === 0) return
-    const [page] = await state.load(RUN_TABLE, ['task'])
-    if (page === undefined) return
-    const run = JSON.parse(Buffer.from(page).toString()) as SavedRun
+    const run = await loadRun(state)
+    if (run === null) return
     Object.assign(this.counts, run.counts)
     this.#intake.watermarkMs = run.intakeWatermarkMs ?? Number.NEGATIVE_INFINITY
     this.#intake.behindMs = run.intakeBehindMs ?? null
@@ -336,14 +335,14 @@ export class Task {
       watermarkMs = Math.min(watermarkMs, watermarks.currentMs)
     }
     const run: SavedRun = {
-      counts: sortedByName(this.counts),
+      counts: this.counts,
       intakeWatermarkMs: this.#intake.watermarkMs === Number.NEGATIVE_INFINITY ? null : this.#intake.watermarkMs,
       // A replay's records arrive at their event times, which says nothing about a live run after it.
       intakeBehindMs: this.#options.pending === null ? this.#intake.behindMs : null,
       intakeAnnouncedMs: this.#intakeOutbox.announcedMs(),
       stages,
     }
-    puts.push({ table: RUN_TABLE, key: 'task', value: Buffer.from(JSON.stringify(run)), expiresAtMs: null })
+    puts.push(putRun(run))
     const pages = { positions, puts, deletes, watermarkMs }
     // Brokers drop whole segments, rarely, and whatever lies before an offset alike: parts would only take their time.
     const dropRecords = this.#topology.changelog === undefined ? DROPPED_RECORDS : null
@@ -388,17 +387,4 @@ export class Task {
       clock: this.#options.clock,
     })
   }
-}
-
-interface SavedRun {
-  readonly counts: Counts
-  readonly intakeWatermarkMs: number | null
-  readonly intakeBehindMs?: number | null
-  readonly intakeAnnouncedMs: ReturnType<Outbox['announcedMs']>
-  readonly stages: Record<string, SavedStage>
-}
-
-/** So that equal counts are equal bytes, in whichever order they began. */
-function sortedByName(counts: Counts): Counts {
-  return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1))) as Counts
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { crc32c } from '@node-rs/crc32'
 
 type Bytes = Buffer | string
 
@@ -104,7 +105,7 @@ export function encodeProduce({
       at = to.writeInt32BE(firstSequence, at)
       at = to.writeInt32BE(messages.length, at)
       for (let k = 0; k < messages.length; k++) at = writeRecord(to, messages[k]!, k, batch, at)
-      to.writeUInt32BE(checksum(to.subarray(start + CHECKED_AT, at)), start + CHECKSUM_AT)
+      to.writeUInt32BE(crc32c(to.subarray(start + CHECKED_AT, at)), start + CHECKSUM_AT)
     })
   })
   return { buf: to, buffer: to, size: () => to.length, roomy }
@@ -220,7 +221,6 @@ function writeVarint(to: Buffer, value: number, at: number): number {
 
 const require = createRequire(import.meta.url)
 const PATH = require.resolve('kafkajs/src/protocol/requests/produce/v3/request')
-const checksum = require('kafkajs/src/protocol/recordBatch/crc32C/crc32C') as (bytes: Buffer) => number
 
 /** kafkajs's growing buffer. */
 interface Encoder {

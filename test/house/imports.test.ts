@@ -15,6 +15,7 @@ const mayImport: Readonly<Record<(typeof sourceFolders)[number], readonly string
 /** The only files that may name a package of someone else. What is not listed here may be imported nowhere. */
 const adapterOf: Readonly<Record<string, RegExp>> = {
   '@kafkajs/confluent-schema-registry': /^streams\/codec\/registry[^/]*\.ts$/,
+  '@node-rs/crc32': /^streams\/event-log\/kafka[^/]*\.ts$/,
   avsc: /^(streams\/codec\/|schemas\/registration\.ts$)/,
   bullmq: /^streams\/jobs\/bullmq[^/]*\.ts$/,
   commander: /^cli\//,
