@@ -86,7 +86,7 @@ export interface KeyedTable<S> {
   copy?(state: S): S
   /** Event time from which on this state means the same as a fresh one; null: never. */
   expiresAtMs(state: S): number | null
-  /** A state is seldom needed soon after it was used: once it is stored, memory need not hold it. */
+  /** A state is seldom needed soon after it was used: in memory it gives way to those of other stages. */
   readonly isSeldomSoonAgain?: true
   /** What others may read of this state by name, in a store that shows it (`docs/state-in-redis.md`). Changes nothing. */
   describe?(state: S, key: string): NamedNumbers

@@ -1,5 +1,5 @@
 import type { Guard } from './roster.ts'
-import { flushPressure, type RoundFlushLimits } from './round-flush.ts'
+import { flushPressure, PRESSED, type RoundFlushLimits } from './round-flush.ts'
 import type { Task } from './run-task.ts'
 
 /**
@@ -26,14 +26,16 @@ export class FlushBeside {
   }
 
   /**
-   * Begins the next part where one is due and none is under way. Where more changes than can be stored, it waits for parts
-   * to end. Returns whether a flush has ended since the last call; throws what a part threw.
+   * Begins the next part where one is due and none is under way. Where more changes than can be stored, parts are larger, and
+   * at last it waits for them to end. Returns whether a flush has ended since the last call; throws what a part threw.
    */
   async advance(tasks: readonly Task[]): Promise<boolean> {
-    this.#begin(tasks)
-    for (let parts = flushPressure(tasks, this.#limits) - 1; parts > 0 && this.#part !== null; parts--) {
+    const pressure = flushPressure(tasks, this.#limits)
+    const bytes = this.#limits.partBytes * Math.min(pressure, PRESSED)
+    this.#begin(tasks, bytes)
+    for (let parts = pressure / PRESSED; parts > 1 && this.#part !== null; parts--) {
       await this.#part
-      this.#begin(tasks)
+      this.#begin(tasks, bytes)
     }
     const hasEnded = this.#hasEnded
     this.#hasEnded = false
@@ -46,14 +48,14 @@ export class FlushBeside {
     this.#throwFailure()
   }
 
-  #begin(tasks: readonly Task[]): void {
+  #begin(tasks: readonly Task[], bytes: number): void {
     this.#throwFailure()
     this.#running = tasks
     if (this.#part !== null) return
     const task = this.#next(tasks)
     if (task === null) return
     this.#current = task
-    this.#part = this.#write(task).then(
+    this.#part = this.#write(task, bytes).then(
       () => {
         this.#part = null
       },
@@ -65,8 +67,8 @@ export class FlushBeside {
     )
   }
 
-  async #write(task: Task): Promise<void> {
-    const hasMore = await this.#guard(task, () => task.flushPart(this.#limits.partBytes))
+  async #write(task: Task, bytes: number): Promise<void> {
+    const hasMore = await this.#guard(task, () => task.flushPart(bytes))
     if (hasMore === true || this.#current !== task) return
     this.#current = null
     this.#dueMs.set(task, this.#clock() + this.#limits.everyMs)

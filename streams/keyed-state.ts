@@ -59,7 +59,7 @@ export class KeyedState<S> {
   /** Keys that the flush under way deletes: the store may still know them until it ends. */
   readonly #leaving = new Set<string>()
   #leavingTaken = false
-  /** True while no key exists outside the generations, so that a missing key needs no look-up. */
+  /** True while no key exists in the store alone, so that a missing key needs no look-up there. */
   #whole: boolean
   #sweptMs = Number.NEGATIVE_INFINITY
 
@@ -95,7 +95,7 @@ export class KeyedState<S> {
 
   /** Brings the states of these keys into memory, in one round trip. */
   async load(keys: Iterable<string>): Promise<void> {
-    if (this.#whole || this.#store === null) return
+    if (this.isResident || this.#store === null) return
     const missing: string[] = []
     for (const key of new Set(keys)) {
       if (this.#young.has(key) || this.#old.has(key)) continue
@@ -103,7 +103,7 @@ export class KeyedState<S> {
       if (packed !== undefined) this.#unpack(packed)
       else if (!this.#forgotten.has(key) && !this.#leaving.has(key)) missing.push(key)
     }
-    if (missing.length === 0) return
+    if (missing.length === 0 || this.#whole) return
     const values = await this.#store.load(this.#name, missing)
     missing.forEach((key, i) => {
       const value = values[i]
@@ -111,9 +111,14 @@ export class KeyedState<S> {
     })
   }
 
-  /** True when `load` may be left out: everything that exists is in memory. */
-  get whole(): boolean {
-    return this.#whole
+  /** True when `load` may be left out: everything that exists is in memory, and decoded. */
+  get isResident(): boolean {
+    return this.#whole && this.#packed.size === 0
+  }
+
+  /** These states give way to others: `KeyedTable.isSeldomSoonAgain`. */
+  get givesWay(): boolean {
+    return this.#table.isSeldomSoonAgain === true
   }
 
   /** The key's state, a fresh one where there is none; counted as changed. */
@@ -206,20 +211,21 @@ export class KeyedState<S> {
   trim(watermarkMs: number): void {
     this.#leaving.clear()
     this.#taken.clear()
-    for (const key of this.#packed.keys()) if (!this.#changed.has(key)) this.#packed.delete(key)
+    for (const key of this.#packed.keys()) {
+      if (this.#changed.has(key)) continue
+      this.#packed.delete(key)
+      this.#whole = false
+    }
     if (watermarkMs - this.#sweptMs >= SWEEP_EVERY_MS || this.#sweptMs === Number.NEGATIVE_INFINITY)
       this.#sweep(watermarkMs)
-    if (this.#store === null || !this.#table.isSeldomSoonAgain || this.bytes < this.#maxBytes() / 2) return
-    this.#whole = false
-    this.#removeWhere(() => true)
   }
 
   /** Of the old generation. */
   #letGo(key: string, state: S): void {
     this.#removeOld(key, state)
-    this.#whole = false
     if (this.#changed.has(key) || this.#frozen.has(key) || this.#taken.has(key))
       this.#packed.set(key, this.#put(key, state))
+    else this.#whole = false
   }
 
   #age(): void {
@@ -248,13 +254,6 @@ export class KeyedState<S> {
   #removeOld(key: string, state: S): void {
     this.#old.delete(key)
     this.#oldBytes -= this.#table.bytes(state)
-  }
-
-  /** Of the states that have not changed since the last freeze. */
-  #removeWhere(isRemoved: (state: S) => boolean): void {
-    for (const [key, state] of this.#young) if (!this.#changed.has(key) && isRemoved(state)) this.#young.delete(key)
-    for (const [key, state] of this.#old) if (!this.#changed.has(key) && isRemoved(state)) this.#removeOld(key, state)
-    this.#weigh()
   }
 
   /** Anew: states grow. */
@@ -287,10 +286,13 @@ export class KeyedState<S> {
 
   #sweep(watermarkMs: number): void {
     this.#sweptMs = watermarkMs
-    this.#removeWhere((state) => {
-      const expiresAtMs = this.#table.expiresAtMs(state)
+    const isExpired = (key: string, state: S): boolean => {
+      const expiresAtMs = this.#changed.has(key) ? null : this.#table.expiresAtMs(state)
       return expiresAtMs !== null && expiresAtMs < watermarkMs
-    })
+    }
+    for (const [key, state] of this.#young) if (isExpired(key, state)) this.#young.delete(key)
+    for (const [key, state] of this.#old) if (isExpired(key, state)) this.#removeOld(key, state)
+    this.#weigh()
   }
 }
 

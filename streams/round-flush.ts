@@ -6,16 +6,16 @@ export interface RoundFlushLimits {
   /** About what a part holds. */
   readonly partBytes: number
   /**
-   * Where tasks have changed so many bytes of state since their last flushes, all of them flush, in parts several times as large; so
-   * more comes in only as fast as it can be stored.
+   * Where tasks have changed so many bytes of state since their last flushes, all of them flush, in parts several times as
+   * large; so more comes in only as fast as it can be stored.
    */
   readonly mostBytes: number
 }
 
-const PRESSED = 4
+export const PRESSED = 4
 const HARD_PRESSED = 16
 
-/** How many parts are to be written where one would be in calm times: more, the further these tasks' changes are ahead of their store. */
+/** How many times as much is to be written as in calm times: more, the further these tasks' changes are ahead of their store. */
 export function flushPressure(tasks: readonly Task[], { mostBytes }: RoundFlushLimits): number {
   const bytes = tasks.reduce((sum, { unflushedBytes }) => sum + unflushedBytes, 0)
   return bytes < mostBytes ? 1 : bytes < 2 * mostBytes ? PRESSED : HARD_PRESSED

@@ -75,7 +75,7 @@ const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, 
 /** Beside passes: larger parts, since each is a commit of its own. */
 const BESIDE_FLUSH: RoundFlushLimits = { ...ROUND_FLUSH, partBytes: 256 * 1_024 }
 /** Where state is kept elsewhere, the states that a worker holds in front of their store take so much memory. */
-const CACHED_BYTES = 96 * MIB
+const CACHED_BYTES = 64 * MIB
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 

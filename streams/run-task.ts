@@ -361,13 +361,13 @@ export class Task {
     return running
   }
 
-  /** What the other stages leave, and at least half of an even share. */
+  /** What the other stages leave, and at least half of an even share; states that give way count for nothing, and get what is left. */
   #cachedBytesOf(running: RunningStage): number {
     const { cachedBytes = () => DEFAULT_CACHED_BYTES / this.#topology.partitions } = this.#options
     let left = cachedBytes()
     const least = left / (2 * this.#stages.length)
-    for (const each of this.#stages) if (each !== running) left -= each.keyed?.bytes ?? 0
-    return Math.max(least, left)
+    for (const { keyed } of this.#stages) if (keyed !== running.keyed && keyed?.givesWay === false) left -= keyed.bytes
+    return Math.max(running.keyed?.givesWay ? 0 : least, left)
   }
 
   #outbox(

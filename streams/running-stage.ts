@@ -104,7 +104,7 @@ export class RunningStage {
     const timers = this.#timers.load(this.#reachMs(batch), this.#loadTimers)
     if (timers !== null) await timers
     keyed?.makeRoom()
-    if (keyed !== null && !keyed.whole) await keyed.load(this.#keysOf(batch))
+    if (keyed !== null && !keyed.isResident) await keyed.load(this.#keysOf(batch))
     if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, this.#models, batch)
     this.#foldBatch(batch, takenMs)
     this.outbox.progressMs = this.#merge.progress.progressMs

@@ -62,9 +62,14 @@ test('one task at a time: the one that has waited longest', async () => {
   expect([one.parts.length, other.parts.length]).toEqual([1, 1])
 })
 
-test('where more has changed than may wait, passes wait for parts', async () => {
+test('where more has changed than may wait, parts are larger; where twice as much has, passes wait for them', async () => {
   const flush = new FlushBeside(() => 0, guard, limits)
-  const one = stubTask(10)
+  const other = stubTask(10)
+  expect(await flush.advance([other.task])).toBe(false)
+  expect(other.parts.map(({ bytes }) => bytes)).toEqual([400])
+  other.parts[0]!.ends(false)
+  await turn()
+  const one = stubTask(20)
   let advanced = false
   const advancing = flush.advance([one.task]).then(() => {
     advanced = true
@@ -74,7 +79,7 @@ test('where more has changed than may wait, passes wait for parts', async () => 
   one.stub.unflushedBytes = 0
   one.parts[0]!.ends(false)
   await advancing
-  expect(one.parts).toHaveLength(1)
+  expect(one.parts.map(({ bytes }) => bytes)).toEqual([400])
 })
 
 test('what a part throws, the next call throws; of a task that has left, nobody hears', async () => {
