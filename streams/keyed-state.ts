@@ -223,9 +223,10 @@ export class KeyedState<S> {
   /** Of the old generation. */
   #letGo(key: string, state: S): void {
     this.#removeOld(key, state)
-    if (this.#changed.has(key) || this.#frozen.has(key) || this.#taken.has(key))
-      this.#packed.set(key, this.#put(key, state))
-    else this.#whole = false
+    if (this.#changed.has(key) || this.#frozen.has(key) || this.#taken.has(key)) {
+      const put = this.#put(key, state)
+      this.#packed.set(key, { ...put, value: ofItsOwn(put.value) })
+    } else this.#whole = false
   }
 
   #age(): void {
@@ -294,6 +295,13 @@ export class KeyedState<S> {
     for (const [key, state] of this.#old) if (isExpired(key, state)) this.#removeOld(key, state)
     this.#weigh()
   }
+}
+
+/** Small buffers are cut from larger ones, which one that is kept would keep whole. */
+function ofItsOwn(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength)
+  copy.set(bytes)
+  return copy
 }
 
 function sizeOf(put: StatePut): number {
