@@ -1,7 +1,7 @@
 import { parseManifest } from '../gpu/manifest.ts'
 import { encodeOnnx } from '../gpu/train/onnx-encoder.ts'
 import { createRandom } from '../processors/random.ts'
-import type { GivenModel } from '../scenarios/model-files.ts'
+import type { NewModel } from '../scenarios/model-records.ts'
 import { manifestOf } from '../test/gpu/models.ts'
 import { type Tree, treeClassifier } from '../test/gpu/tree-models.ts'
 
@@ -9,7 +9,7 @@ const TREES = 100
 const DEPTH = 6
 
 /** A model of 100 complete trees of depth 6 with random splits: what it costs is real, what it says is not. `version` is its seed. */
-export function randomTrees(names: readonly string[], version: number, eventTime: number): GivenModel {
+export function randomTrees(names: readonly string[], version: number, eventTime: number): NewModel {
   const random = createRandom(version, 0)
   const tree = (depth: number): Tree =>
     depth === 0

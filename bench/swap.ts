@@ -9,9 +9,9 @@ import { join } from 'node:path'
 import { collectBySize } from '../cli/garbage.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { startLivePayments } from '../scenarios/fraud/generator/live-payments.ts'
-import { modelFolder } from '../scenarios/model-files.ts'
+import { createFileReader } from '../scenarios/model-files.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
-import { appendModelRecord, readModelRecords } from '../scenarios/model-records.ts'
+import { addModel, readModelRecords } from '../scenarios/model-records.ts'
 import type { Score } from '../schemas/generated/fraud/score.ts'
 import { openSqliteLog } from '../streams/event-log/sqlite.ts'
 import { eventOf } from '../streams/event-value.ts'
@@ -34,10 +34,9 @@ const clock = (): number => performance.timeOrigin + performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'rheo-swap-bench-'))
 const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
 const store = openSqliteStateStore(join(directory, 'state.sqlite'), { checkpoints: 'background' })
-const files = modelFolder(directory)
 const hosts = createOnnxHosts({
   featureNames: names,
-  read: files.read,
+  read: createFileReader(log, fraud.name),
   provider: 'cpu',
   onFailure: (error) => {
     throw error
@@ -88,8 +87,7 @@ try {
       }
       if (nowMs - startMs < (swaps + 1) * SWAP_EVERY_MS) return
       const model = models[swaps++]!
-      files.put(model)
-      await appendModelRecord(log, 'fraud', model.record, Math.floor(nowMs))
+      await addModel(log, fraud.name, model, Math.floor(nowMs))
     },
   })
   const cpu = process.cpuUsage(startCpu)

@@ -1,4 +1,4 @@
-import { modelFolder } from '../scenarios/model-files.ts'
+import { createFileReader } from '../scenarios/model-files.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
 import { runWorker } from '../scenarios/run-worker.ts'
 import { RheoError } from '../schemas/errors.ts'
@@ -129,7 +129,7 @@ async function runOnce(worker: Worker): Promise<'drained'> {
     worker.watch = watch
     const hosts = createOnnxHosts({
       featureNames: scenario.featureSet.names,
-      read: modelFolder(place.directory).read,
+      read: createFileReader(watch.log, scenario.name),
       provider: settings.provider,
       onFailure(error, model) {
         health.degrade(`model ${model.name}`, `version ${model.version}: ${error.message}`)

@@ -117,7 +117,8 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
 
   function external(message: Uint8Array): void {
     const entry: Record<number, string> = {}
-    for (const field of readFields(message, [1, 2])) if (field.kind === 'bytes') entry[field.number] = textOf(field.value)
+    for (const field of readFields(message, [1, 2]))
+      if (field.kind === 'bytes') entry[field.number] = textOf(field.value)
     if (entry[1] !== 'location') return
     const location = entry[2] ?? ''
     const plain = posix.normalize(location.replaceAll('\\', '/'))

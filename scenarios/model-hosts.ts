@@ -3,6 +3,8 @@ import { createModelShelf, type ModelShelf } from '../gpu/model-shelf.ts'
 import type { Provider } from '../gpu/onnx-runtime.ts'
 import { openModel } from '../gpu/open-model.ts'
 import { PROBABILITY } from '../gpu/probability-scorer.ts'
+import type { Scorer } from '../gpu/scorer.ts'
+import { createSharedScorers } from '../gpu/shared-scorers.ts'
 import type { Answer, ModelColumn, ModelRecord } from '../processors/inference.ts'
 import { RheoError } from '../schemas/errors.ts'
 import type { ModelHost } from '../streams/model-host.ts'
@@ -10,22 +12,31 @@ import type { ModelHosts } from './define-scenario.ts'
 
 export interface OnnxHostsOptions {
   readonly featureNames: readonly string[]
-  /** The bytes of a model file by its SHA-256. Throws MODEL_INVALID where there are none. */
+  /** The bytes of a model file by its SHA-256. Throws MODEL_INVALID where there are none, and what the log throws. */
   readonly read: (sha256: string) => Promise<Uint8Array>
   readonly provider: Provider | 'auto'
   /** A version could not be loaded, or gave wrong numbers: what is told to people. The scores carry `degraded`. */
   onFailure(error: RheoError, model: Pick<ModelRecord, 'name' | 'version'>): void
 }
 
-/** Runs ONNX models by their records. A task that is started again gets a host of its own, and the former one is closed. */
+/**
+ * Runs ONNX models by their records. A task that is started again gets a host of its own, and the former one is closed. All
+ * tasks score with the same scorers, so that a version is opened once.
+ */
 export function createOnnxHosts(options: OnnxHostsOptions): ModelHosts & { close(): Promise<void> } {
+  const { featureNames, read } = options
+  const shared = createSharedScorers()
+  const open: OpenRecord = ({ sha256, manifest }, provider) =>
+    shared.open(JSON.stringify([sha256, manifest, provider]), async () =>
+      openModel(await read(sha256), parseManifest(manifest), provider, featureNames),
+    )
   const hosts = new Map<number, OnnxHost>()
   const closing: Promise<void>[] = []
   return {
     hostOf(task) {
       const former = hosts.get(task)
       if (former !== undefined) closing.push(former.close())
-      const host = new OnnxHost(options)
+      const host = new OnnxHost(options, open)
       hosts.set(task, host)
       return host
     },
@@ -35,6 +46,8 @@ export function createOnnxHosts(options: OnnxHostsOptions): ModelHosts & { close
     },
   }
 }
+
+type OpenRecord = (record: ModelRecord, provider: Provider | 'auto') => Promise<Scorer>
 
 interface Shelved {
   readonly shelf: ModelShelf
@@ -49,11 +62,13 @@ interface Shelved {
 /** One task's models: a shelf of versions per name. */
 class OnnxHost implements ModelHost {
   readonly #options: OnnxHostsOptions
+  readonly #open: OpenRecord
   readonly #shelves = new Map<string, Shelved>()
   #scoring: readonly ModelRecord[] = []
 
-  constructor(options: OnnxHostsOptions) {
+  constructor(options: OnnxHostsOptions, open: OpenRecord) {
     this.#options = options
+    this.#open = open
   }
 
   async answer(scoring: readonly ModelRecord[], rows: readonly Float64Array[]): Promise<Answer> {
@@ -73,7 +88,7 @@ class OnnxHost implements ModelHost {
         if (scores.degraded !== null || version !== shelved.wanted) degraded = true
         models.push({ name, version, probabilities: scores.outputs.get(PROBABILITY)! })
       } catch (error) {
-        if (!(error instanceof RheoError)) throw error
+        if (!isOfModel(error)) throw error
         this.#tell(shelved, error, name)
         degraded = true
       }
@@ -104,7 +119,8 @@ class OnnxHost implements ModelHost {
       try {
         await shelved.shelf.swapTo(record.version)
       } catch (error) {
-        if (!(error instanceof RheoError)) throw error
+        // What is wrong with the log is for the run loop: it tries again.
+        if (!isOfModel(error)) throw error
         this.#tell(shelved, error, record.name)
       }
     }
@@ -113,11 +129,8 @@ class OnnxHost implements ModelHost {
 
   #newShelf({ version: first }: ModelRecord): Shelved {
     const tried = new Set<ModelRecord>()
-    const open = async (version: string, provider: Provider | 'auto') => {
-      const record = [...tried].findLast((one) => one.version === version)!
-      const bytes = await this.#options.read(record.sha256)
-      return openModel(bytes, parseManifest(record.manifest), provider, this.#options.featureNames)
-    }
+    const open = (version: string, provider: Provider | 'auto') =>
+      this.#open([...tried].findLast((one) => one.version === version)!, provider)
     const shelf = createModelShelf({
       load: (version) => open(version, this.#options.provider),
       ...(this.#options.provider === 'cpu' ? {} : { loadElsewhere: (version) => open(version, 'cpu') }),
@@ -130,4 +143,8 @@ class OnnxHost implements ModelHost {
     shelved.told = shelved.wanted
     this.#options.onFailure(error, { name, version: shelved.wanted })
   }
+}
+
+function isOfModel(error: unknown): error is RheoError {
+  return error instanceof RheoError && (error.code === 'MODEL_INVALID' || error.code === 'PROVIDER_UNAVAILABLE')
 }

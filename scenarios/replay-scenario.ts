@@ -81,7 +81,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   if (options.report !== null) mkdirSync(dirname(options.report), { recursive: true })
   const log = stateDir === null ? createMemoryLog() : openSqliteLog(join(stateDir, 'log.sqlite'))
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
-  const models = await openReplayModels({ scenario, log, stateDir, ...(options.models ?? NO_MODELS) })
+  const models = await openReplayModels({ scenario, log, ...(options.models ?? NO_MODELS) })
   try {
     const topology = scenario.topology(1, options.sliceMs, undefined, models.hosts)
     const stretches = logRange === null ? [] : await findStretches(logRange, topology)

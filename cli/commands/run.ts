@@ -17,7 +17,7 @@ Examples:
 export function define(command: Command): void {
   command
     .argument('[scenario]', 'a scenario (default: the setting, fraud)')
-    .option('--state <dir>', 'folder of embedded log and state, and of models (default: .rheo/<scenario>)')
+    .option('--state <dir>', 'folder of embedded log and state (default: .rheo/<scenario>)')
     .option('--batch-records <n>', 'records folded per commit (default: 1000)')
     .option('--provider <name>', 'what models run on: cpu, auto, webgpu, cuda (default: cpu)')
   addSettingOptions(command.optionsGroup('Kafka:'), ['Kafka'])

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { followForDense } from '../../scenarios/dense-follower.ts'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
-import { modelMemory } from '../../scenarios/model-files.ts'
 import { readModelRecords } from '../../scenarios/model-records.ts'
 import { replayScenario } from '../../scenarios/replay-scenario.ts'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
@@ -60,7 +59,7 @@ describe('a dense model that follows a log', () => {
     })
     const follow = async () => {
       const rule = { name: 'dense', seed: 1, batch: 16, publishEvery: 4 }
-      const follower = await followForDense({ scenario: fraud, log, files: modelMemory(), rule }, topology)
+      const follower = await followForDense({ scenario: fraud, log, rule }, topology)
       for (let pass = 0; pass < 10; pass++) await follower.advance()
       await follower.close()
       return (await readModelRecords(log, 'fraud')).map(({ version, sha256 }) => `${version} ${sha256}`)
