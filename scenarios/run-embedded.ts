@@ -93,7 +93,8 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     const live = await startStream(scenario, log, topology, generator)
     const view = await createView(log, topology, scenario)
     const rule = options.dense ?? null
-    dense = rule === null ? null : await followForDense({ scenario, log, rule }, topology)
+    dense =
+      rule === null ? null : await followForDense({ scenario, log, rule, topology, clock: Date.now, settledMs: 0 })
     let tickedMs = performance.now()
     await runLive({
       topology,

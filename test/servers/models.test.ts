@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
+import { fraud } from '../../scenarios/fraud/fraud.ts'
+import { type Ended, rheo } from '../cli/rheo.ts'
+import { manifestOf } from '../gpu/models.ts'
+import { treeRegressor } from '../gpu/tree-models.ts'
+import { modelFilesContract } from '../scenarios/model-files-contract.ts'
+import { amountTrees } from '../scenarios/model-run.ts'
+import { needBroker, openTestLog, prefixed, uniqueName } from './kafka-broker.ts'
+import { SERVERS, startWorker, until, type WorkerProcess } from './worker-process.ts'
+
+const NAMES = fraud.featureSet.names
+const PAYMENTS = 400
+
+/** Other runs have left theirs in the topics. */
+const run = randomUUID().slice(0, 8)
+const root = mkdtempSync(join(tmpdir(), 'rheo-models-'))
+
+beforeAll(() => needBroker())
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+/** A machine of its own: a folder that no other process looks into. */
+function machine(name: string): string {
+  const directory = join(root, name)
+  mkdirSync(directory)
+  return directory
+}
+
+async function done(ended: Promise<Ended>): Promise<string> {
+  const { code, stdout, stderr } = await ended
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' })
+  return stdout
+}
+
+describe('the files of models on Kafka', () => {
+  modelFilesContract(async () => {
+    const log = prefixed(openTestLog(), uniqueName())
+    return { log, close: async () => log.close() }
+  })
+})
+
+describe('a model that is added from one machine', () => {
+  it('scores on all workers, none of which has its file, and on one that is started later', async () => {
+    const env = SERVERS
+    const desk = machine('desk')
+    const name = `m${run}`
+    const bytes = encodeOnnx(treeRegressor(amountTrees(0.25, 0.75), NAMES.length))
+    writeFileSync(join(desk, 'my.onnx'), bytes)
+    const manifest = manifestOf(bytes, NAMES, { opset: null, missing: { rule: 'nan' }, name })
+    writeFileSync(join(desk, 'my.manifest.json'), JSON.stringify(manifest))
+    const scored = async () => {
+      const args = ['subscribe', 'scores', '--since', '10m', '--no-follow', '--json']
+      const lines = (await done(rheo(desk, args, { env }))).trim().split('\n')
+      const events = lines.filter((line) => line.includes(`"${run}-`)).map((line) => JSON.parse(line).event)
+      return events as { paymentId: string; challengers: Record<string, number>; degraded: boolean }[]
+    }
+    const produce = (from: number, until: number) => {
+      const lines = Array.from({ length: until - from }, (_, i) => {
+        const [paymentId, customerId] = [`${run}-${from + i}`, `${run}-c${i % 97}`]
+        return JSON.stringify({ paymentId, eventTime: Date.now(), customerId, terminalId: `${run}-t`, amount: 100 })
+      })
+      return done(rheo(desk, ['produce', 'payments'], { env, stdin: `${lines.join('\n')}\n` }))
+    }
+    const workers: WorkerProcess[] = []
+    try {
+      workers.push(startWorker(machine('a')), startWorker(machine('b')))
+      await until('two workers share the tasks', () => workers.every((each) => each.tasks().length === 2), { workers })
+      await done(rheo(desk, ['model', 'add', 'my.onnx'], { env }))
+      await produce(0, PAYMENTS)
+      await until('all scores', async () => (await scored()).length === PAYMENTS, { workers })
+      const first = await scored()
+      expect(first.filter(({ degraded }) => degraded)).toEqual([])
+      // The record came before the payments in each partition that it reached in time: none may be left out on a worker.
+      const withModel = first.filter(({ challengers }) => Math.abs((challengers[name] ?? 0) - 0.75) < 1e-6)
+      expect(withModel.length).toBeGreaterThan(PAYMENTS / 2)
+      for (const worker of workers) worker.signal('SIGKILL')
+      await Promise.all(workers.map(({ ended }) => ended))
+
+      workers.push(startWorker(machine('c')))
+      await until('the late one runs all', () => workers.at(-1)!.tasks().length === 4, { workers })
+      await produce(PAYMENTS, 2 * PAYMENTS)
+      await until('all scores', async () => (await scored()).length === 2 * PAYMENTS, { workers })
+      const later = (await scored()).filter(({ paymentId }) => Number(paymentId.split('-')[1]) >= PAYMENTS)
+      expect(later.map(({ challengers }) => Math.round((challengers[name] ?? 0) * 100))).toEqual(
+        Array.from({ length: PAYMENTS }, () => 75),
+      )
+      expect(later.filter(({ degraded }) => degraded)).toEqual([])
+    } finally {
+      await rheo(desk, ['model', 'rm', name], { env })
+      for (const worker of workers) worker.signal('SIGKILL')
+      await Promise.all(workers.map(({ ended }) => ended))
+    }
+  })
+})
