@@ -172,6 +172,13 @@ describe('a dense model that learns during a replay', () => {
   it('is swapped in version by version without a gap, and gives the same scores again', async () => {
     const first = await replayed(1_000)
     expect(first.summary.flow.balanced).toBe(true)
+    const { evaluation, roles } = first.summary.models!
+    expect(evaluation.arms.map(({ name }, i) => `${name}: ${roles[i]}`)).toEqual([
+      'ftrl: the online model alone',
+      'selfOptimising: all of them blended',
+      'dense: a model alone',
+      'frozen: an arm of the scenario',
+    ])
     const versions = first.scores.map(({ modelName }) => Number(/^ftrl\+dense@(\d+)$/.exec(modelName)?.[1] ?? 0))
     expect(versions.every((version, i) => version % STEP === 0 && version >= (versions[i - 1] ?? 0))).toBe(true)
     expect(new Set(versions).size).toBeGreaterThan(2)

@@ -67,7 +67,9 @@ describe('a model that is added from one machine', () => {
     }
     const workers: WorkerProcess[] = []
     try {
-      workers.push(startWorker(machine('a')), startWorker(machine('b')))
+      workers.push(startWorker(machine('a')))
+      await until('the first one runs all', () => workers[0]!.tasks().length === 4, { workers })
+      workers.push(startWorker(machine('b')))
       await until('two workers share the tasks', () => workers.every((each) => each.tasks().length === 2), { workers })
       await done(rheo(desk, ['model', 'add', 'my.onnx'], { env }))
       await produce(0, PAYMENTS)
