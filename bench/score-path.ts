@@ -46,6 +46,7 @@ const hosts = createOnnxHosts({
   featureNames: names,
   read: async () => model.bytes,
   provider: 'cpu',
+  swaps: 'at its record',
   onFailure: (error) => {
     throw error
   },

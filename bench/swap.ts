@@ -1,12 +1,18 @@
 /**
- * Swaps models under load: `node bench/swap.ts [seconds] [payments per second]` (default 30 and 2,000). Live on SQLite, and
- * every three seconds a new version of 100 trees is added as `rheo model add` does it. Checks that every payment is scored,
- * that each version takes over once and for good, and that no score names a version without a record; prints the pauses.
+ * Swaps models under load: `node bench/swap.ts [seconds] [payments per second] [trees]` (default 30, 2,000 and 100). Live on
+ * SQLite, and every three seconds a new version is added as `rheo model add` does it. Checks that every payment is scored,
+ * that each version takes over once and for good, and that no score names a version without a record; prints the pauses, and
+ * before that what a version costs on the run loop's thread and on one of its own.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { collectBySize } from '../cli/garbage.ts'
+import { type Manifest, parseManifest } from '../gpu/manifest.ts'
+import { createOnnxScorer } from '../gpu/onnx-scorer.ts'
+import { createWorkerScorer } from '../gpu/onnx-worker-scorer.ts'
+import { createProbabilityScorer } from '../gpu/probability-scorer.ts'
+import type { Scorer } from '../gpu/scorer.ts'
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { startLivePayments } from '../scenarios/fraud/generator/live-payments.ts'
 import { createFileReader } from '../scenarios/model-files.ts'
@@ -23,13 +29,20 @@ collectBySize()
 
 const seconds = Number(process.argv[2] ?? 30)
 const perSecond = Number(process.argv[3] ?? 2_000)
+const trees = Number(process.argv[4] ?? 100)
 const SWAP_EVERY_MS = 3_000
 const LIMITS = { maxRecords: 10_000, maxBytes: 64 * 1_048_576 }
 const names = fraud.featureSet.names
 
 const models = Array.from({ length: Math.ceil((seconds * 1_000) / SWAP_EVERY_MS) }, (_, i) =>
-  randomTrees(names, i + 1, 0),
+  randomTrees(names, i + 1, 0, trees),
 )
+const onThread = async (bytes: Uint8Array, manifest: Manifest) =>
+  createProbabilityScorer(await createWorkerScorer(bytes, manifest, { provider: 'cpu' }), manifest, names)
+const onLoop = async (bytes: Uint8Array, manifest: Manifest) =>
+  createProbabilityScorer(await createOnnxScorer(bytes, manifest, { provider: 'cpu' }), manifest, names)
+process.stdout.write(`on the loop's thread ${JSON.stringify(await costOf(onLoop))}\n`)
+process.stdout.write(`on one of its own    ${JSON.stringify(await costOf(onThread))}\n`)
 const clock = (): number => performance.timeOrigin + performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'rheo-swap-bench-'))
 const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
@@ -38,6 +51,7 @@ const hosts = createOnnxHosts({
   featureNames: names,
   read: createFileReader(log, fraud.name),
   provider: 'cpu',
+  swaps: 'once open',
   onFailure: (error) => {
     throw error
   },
@@ -122,6 +136,45 @@ try {
   rmSync(directory, { recursive: true })
 }
 
-function at(sorted: readonly number[], share: number): number {
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * 10) / 10
+function at(sorted: readonly number[], share: number, digits = 1): number {
+  const value = sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
+  return Number(value.toFixed(digits))
+}
+
+/** Medians: of five openings, and of 200 runs for each batch. */
+async function costOf(open: (bytes: Uint8Array, manifest: Manifest) => Promise<Scorer>) {
+  const openMs: number[] = []
+  const runUs: Record<string, number> = {}
+  for (const { bytes, record } of models.slice(0, 5)) {
+    const manifest = parseManifest(record.manifest)
+    const startMs = performance.now()
+    const scorer = await open(bytes, manifest)
+    openMs.push(performance.now() - startMs)
+    for (const batch of [1, 16, 256]) {
+      const rows = new Float32Array(batch * names.length).fill(0.5)
+      const times: number[] = []
+      for (let i = 0; i < 200; i++) {
+        const startMs = performance.now()
+        await scorer.score(rows, batch)
+        times.push(performance.now() - startMs)
+      }
+      runUs[`batch ${batch}`] = Math.round(
+        1_000 *
+          at(
+            times.sort((a, b) => a - b),
+            0.5,
+            3,
+          ),
+      )
+    }
+    await scorer.close()
+  }
+  return {
+    megabytes: models[0]!.bytes.length / 1e6,
+    openMs: at(
+      openMs.sort((a, b) => a - b),
+      0.5,
+    ),
+    runUs,
+  }
 }

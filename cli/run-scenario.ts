@@ -144,6 +144,7 @@ async function runOnce(worker: Worker): Promise<'drained'> {
       featureNames: scenario.featureSet.names,
       read: createFileReader(watch.log, scenario.name),
       provider: settings.provider,
+      swaps: 'once open',
       onFailure(error, model) {
         health.degrade(`model ${model.name}`, `version ${model.version}: ${error.message}`)
         metrics.degradedNow.set({ model: model.name }, 1)

@@ -10,10 +10,12 @@ import type { Scorer } from './scorer.ts'
 /** A usual batch: what a run is measured with. */
 const BATCH = 256
 const RUNS = 5
+/** Opening takes 17 µs per KiB of trees: a larger file would hold up the event loop for longer than a pass takes. */
+const THREAD_FROM_BYTES = 1_048_576
 
 /**
- * Opens a model for a scenario: on the wanted provider (`auto`: the fastest here), and on a thread of its own where a run of a
- * usual batch takes so long that it would hold up the event loop. `degraded` of its scores says where the provider is
+ * Opens a model for a scenario: on the wanted provider (`auto`: the fastest here), and on a thread of its own where opening it,
+ * or a run of a usual batch, takes so long that it would hold up the event loop. `degraded` of its scores says where the provider is
  * not the wanted one.
  */
 export async function openModel(
@@ -29,12 +31,17 @@ export async function openModel(
   return { ...open, score: async (rows, batch) => ({ ...(await open.score(rows, batch)), degraded }) }
 }
 
-/** A model that is slow here is opened once more, on a thread of its own; every other one only once, for it may be swapped in live. */
+/**
+ * Opened where it is to run, since a session cannot move between threads. A small file that turns out to be slow is opened once
+ * more, on a thread.
+ */
 async function openOn(provider: Provider, bytes: Uint8Array, manifest: Manifest): Promise<Scorer> {
-  const scorer = await createOnnxScorer(bytes, manifest, { provider, warmUpBatches: [1, BATCH] })
+  const options = { provider, warmUpBatches: [1, BATCH] }
+  if (bytes.length > THREAD_FROM_BYTES) return createWorkerScorer(bytes, manifest, options)
+  const scorer = await createOnnxScorer(bytes, manifest, options)
   const startMs = performance.now()
   await scorer.score(new Float32Array(BATCH * manifest.input.features.length), BATCH)
   if ((performance.now() - startMs) * 1_000 < WORKER_FROM_US) return scorer
   await scorer.close()
-  return createWorkerScorer(bytes, manifest, { provider })
+  return createWorkerScorer(bytes, manifest, options)
 }

@@ -15,6 +15,11 @@ export interface OnnxHostsOptions {
   /** The bytes of a model file by its SHA-256. Throws MODEL_INVALID where there are none, and what the log throws. */
   readonly read: (sha256: string) => Promise<Uint8Array>
   readonly provider: Provider | 'auto'
+  /**
+   * When a version takes over: 'at its record', which waits until it is open, so that a replay gives the same again; 'once open',
+   * where the one before it goes on scoring meanwhile and nothing waits, but for what a task asks first of all.
+   */
+  readonly swaps: 'at its record' | 'once open'
   /** A version could not be loaded, or gave wrong numbers: what is told to people. The scores carry `degraded`. */
   onFailure(error: RheoError, model: Pick<ModelRecord, 'name' | 'version'>): void
 }
@@ -53,8 +58,10 @@ interface Shelved {
   readonly shelf: ModelShelf
   /** The records that were put on the shelf, or failed to be. */
   readonly tried: Set<ModelRecord>
-  /** The version that is to score. */
-  wanted: string
+  /** The version that is to score; null: none was opened yet. */
+  wanted: string | null
+  /** It could not be opened: another one answers, or none. */
+  isUnopened: boolean
   /** The wanted version that `onFailure` was last told about: it is told once of each. */
   told: string | null
 }
@@ -65,6 +72,10 @@ class OnnxHost implements ModelHost {
   readonly #open: OpenRecord
   readonly #shelves = new Map<string, Shelved>()
   #scoring: readonly ModelRecord[] = []
+  /** The opening of versions under way, one after the other. */
+  #opening: Promise<void> = Promise.resolve()
+  #failure: { readonly error: unknown } | null = null
+  #hasAnswered = false
 
   constructor(options: OnnxHostsOptions, open: OpenRecord) {
     this.#options = options
@@ -72,7 +83,18 @@ class OnnxHost implements ModelHost {
   }
 
   async answer(scoring: readonly ModelRecord[], rows: readonly Float64Array[]): Promise<Answer> {
-    if (scoring !== this.#scoring) await this.#serve(scoring)
+    if (scoring !== this.#scoring) {
+      this.#scoring = scoring
+      await this.#withdraw(scoring)
+      this.#opening = this.#opening
+        .then(() => this.#serve(scoring))
+        .catch((error: unknown) => {
+          this.#failure = { error }
+        })
+    }
+    if (!this.#hasAnswered || this.#options.swaps === 'at its record') await this.#opening
+    if (this.#failure !== null) throw this.#failure.error
+    this.#hasAnswered = true
     const width = this.#options.featureNames.length
     const features = new Float32Array(rows.length * width)
     rows.forEach((row, i) => {
@@ -81,11 +103,12 @@ class OnnxHost implements ModelHost {
     const models: ModelColumn[] = []
     let degraded = false
     for (const [name, shelved] of this.#shelves) {
+      if (shelved.wanted === null) continue
       try {
         const scores = await shelved.shelf.score(features, rows.length)
         const { version } = scores.model
         if (scores.degraded !== null) this.#tell(shelved, scores.degraded, name)
-        if (scores.degraded !== null || version !== shelved.wanted) degraded = true
+        if (scores.degraded !== null || shelved.isUnopened) degraded = true
         models.push({ name, version, probabilities: scores.outputs.get(PROBABILITY)! })
       } catch (error) {
         if (!isOfModel(error)) throw error
@@ -97,37 +120,47 @@ class OnnxHost implements ModelHost {
   }
 
   async close(): Promise<void> {
+    await this.#opening
     const all = [...this.#shelves.values()]
     this.#shelves.clear()
     for (const { shelf } of all) await shelf.close()
   }
 
-  /** Loads what is new while nothing else runs, and lets go of models that score no more. */
-  async #serve(scoring: readonly ModelRecord[]): Promise<void> {
+  /** Lets go of models that score no more. */
+  async #withdraw(scoring: readonly ModelRecord[]): Promise<void> {
     const names = new Set(scoring.map(({ name }) => name))
     for (const [name, { shelf }] of this.#shelves) {
       if (names.has(name)) continue
       this.#shelves.delete(name)
       await shelf.close()
     }
-    for (const record of scoring) {
-      const shelved = this.#shelves.get(record.name) ?? this.#newShelf(record)
+  }
+
+  /** Opens what is new and is still to score. */
+  async #serve(scoring: readonly ModelRecord[]): Promise<void> {
+    const names = new Set(this.#scoring.map(({ name }) => name))
+    for (const record of scoring.filter(({ name }) => names.has(name))) {
+      const shelved = this.#shelves.get(record.name) ?? this.#newShelf()
       this.#shelves.set(record.name, shelved)
-      shelved.wanted = record.version
       if (shelved.tried.has(record)) continue
       shelved.tried.add(record)
+      let failure: RheoError | null = null
       try {
         await shelved.shelf.swapTo(record.version)
       } catch (error) {
         // What is wrong with the log is for the run loop: it tries again.
         if (!isOfModel(error)) throw error
-        this.#tell(shelved, error, record.name)
+        failure = error
       }
+      shelved.wanted = record.version
+      shelved.isUnopened = failure !== null
+      // It was withdrawn meanwhile.
+      if (this.#shelves.get(record.name) !== shelved) await shelved.shelf.close()
+      else if (failure !== null) this.#tell(shelved, failure, record.name)
     }
-    this.#scoring = scoring
   }
 
-  #newShelf({ version: first }: ModelRecord): Shelved {
+  #newShelf(): Shelved {
     const tried = new Set<ModelRecord>()
     const open = (version: string, provider: Provider | 'auto') =>
       this.#open([...tried].findLast((one) => one.version === version)!, provider)
@@ -135,13 +168,14 @@ class OnnxHost implements ModelHost {
       load: (version) => open(version, this.#options.provider),
       ...(this.#options.provider === 'cpu' ? {} : { loadElsewhere: (version) => open(version, 'cpu') }),
     })
-    return { shelf, tried, wanted: first, told: null }
+    return { shelf, tried, wanted: null, isUnopened: false, told: null }
   }
 
   #tell(shelved: Shelved, error: RheoError, name: string): void {
-    if (shelved.told === shelved.wanted) return
-    shelved.told = shelved.wanted
-    this.#options.onFailure(error, { name, version: shelved.wanted })
+    const { wanted } = shelved
+    if (wanted === null || shelved.told === wanted) return
+    shelved.told = wanted
+    this.#options.onFailure(error, { name, version: wanted })
   }
 }
 

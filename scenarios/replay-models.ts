@@ -52,7 +52,8 @@ export async function openReplayModels(options: Opening): Promise<ReplayModels> 
   const models: NewModel[] = []
   for (const { file, fromMs } of given) models.push(await readGivenModel({ file, scenario, as: null, fromMs }))
   const read = createFileReader(log, scenario.name)
-  const hosts = createOnnxHosts({ featureNames: scenario.featureSet.names, read, provider, onFailure })
+  const swaps = 'at its record'
+  const hosts = createOnnxHosts({ featureNames: scenario.featureSet.names, read, provider, swaps, onFailure })
   const learner = dense === null ? null : await createDenseLearner({ scenario, log, rule: dense })
   return {
     hosts,

@@ -83,6 +83,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     featureNames: scenario.featureSet.names,
     read: createFileReader(log, scenario.name),
     provider: options.provider ?? 'cpu',
+    swaps: 'once open',
     onFailure: options.onModelFailure ?? (() => undefined),
   })
   let dense: DenseFollower | null = null

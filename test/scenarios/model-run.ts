@@ -86,6 +86,7 @@ export async function runWithModels({ log, store, admissions, models, batchRecor
     featureNames: NAMES,
     read: createFileReader(log, 'fraud'),
     provider: 'cpu',
+    swaps: 'at its record',
     onFailure: (error) => failures.push(error),
   })
   const topology = fraud.topology(1, SLICE_MS, undefined, hosts)
