@@ -38,8 +38,8 @@ export async function createDenseLearner(options: DenseLearnerOptions): Promise<
   const records = await readModelRecords(log, scenario.name, registry)
   const published = new Set(records.filter(({ name }) => name === rule.name).map(({ version }) => version))
   const dense = await createOnlineDense(names, rule)
-  /** Features wait for their label: about 1 KB each for 123. */
-  const waiting = new Map<string, Float64Array>()
+  /** Features wait for their label: about 700 bytes each for 123. */
+  const waiting = new Map<string, Float32Array>()
   let examples: { readonly putOutMs: number; readonly learn: () => void }[] = []
   const idOf = (event: object): string => String((event as Fields)[scenario.event.id])
 
@@ -59,7 +59,7 @@ export async function createDenseLearner(options: DenseLearnerOptions): Promise<
       const { features } = event as { readonly features: Readonly<Record<string, number>> }
       waiting.set(
         idOf(event),
-        Float64Array.from(names, (name) => features[name] ?? Number.NaN),
+        Float32Array.from(names, (name) => features[name] ?? Number.NaN),
       )
     },
     outcome(event, putOutMs) {

@@ -15,6 +15,8 @@ import { SERVERS, startWorker, until, type WorkerProcess } from './worker-proces
 
 const NAMES = fraud.featureSet.names
 const PAYMENTS = 400
+/** A version comes after 2,048. */
+const EXAMPLES = 2_200
 
 /** Other runs have left theirs in the topics. */
 const run = randomUUID().slice(0, 8)
@@ -98,3 +100,54 @@ describe('a model that is added from one machine', () => {
     }
   })
 })
+
+describe('a dense model that workers train', () => {
+  it('is trained by who runs task 0, by another when that one dies, and each version is published once', async () => {
+    const env = SERVERS
+    const desk = machine('office')
+    const before = await denseVersions(desk)
+    const workers = [startWorker(machine('d'), {}, ['--dense'])]
+    const trains = (worker: WorkerProcess) =>
+      worker.log.findLastIndex(({ msg }) => msg === 'training the dense model') >= 0 && worker.tasks().includes(0)
+    try {
+      await until('the first one runs all', () => workers[0]!.tasks().length === 4, { workers })
+      workers.push(startWorker(machine('e'), {}, ['--dense']))
+      await until('two workers share the tasks', () => workers.every((each) => each.tasks().length === 2), { workers })
+      const ids = Array.from({ length: EXAMPLES }, (_, i) => `${run}-dense-${i}`)
+      const stdin = (lines: readonly object[]) => ({ env, stdin: lines.map((line) => JSON.stringify(line)).join('\n') })
+      const payments = ids.map((paymentId, i) => {
+        const [customerId, terminalId] = [`${run}-c${i % 97}`, `${run}-t${i % 31}`]
+        return { paymentId, eventTime: Date.now(), customerId, terminalId, amount: 1 + (i % 500) }
+      })
+      await done(rheo(desk, ['produce', 'payments'], stdin(payments)))
+      const labels = ids.map((paymentId, i) => {
+        return { paymentId, eventTime: Date.now(), fraud: i % 50 === 0, source: 'analyst' }
+      })
+      await done(rheo(desk, ['produce', 'labels'], stdin(labels)))
+      const [trainer] = workers.filter(trains)
+      expect(workers.filter(trains)).toHaveLength(1)
+      trainer!.signal('SIGKILL')
+      await trainer!.ended
+      const [heir] = workers.filter((worker) => worker !== trainer)
+      await until('the other one trains', () => trains(heir!), { workers })
+      // The first two thousand have settled a minute and a half after the last of them.
+      await until('a version', async () => (await denseVersions(desk)).length > before.length, {
+        withinMs: 200_000,
+        workers,
+      })
+      const versions = await denseVersions(desk)
+      expect(new Set(versions).size).toBe(versions.length)
+      expect(heir!.text()).not.toContain('is not trained')
+    } finally {
+      await rheo(desk, ['model', 'rm', 'dense'], { env })
+      for (const worker of workers) worker.signal('SIGKILL')
+      await Promise.all(workers.map(({ ended }) => ended))
+    }
+  })
+})
+
+async function denseVersions(directory: string): Promise<readonly string[]> {
+  const { models } = JSON.parse(await done(rheo(directory, ['model', 'ls', '--json'], { env: SERVERS })))
+  const records = models as { readonly name: string; readonly version: string; readonly action: string }[]
+  return records.filter(({ name, action }) => name === 'dense' && action === 'serve').map(({ version }) => version)
+}
