@@ -3,7 +3,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { DENSE_RULE } from '../gpu/online-dense.ts'
 import { followForDense } from '../scenarios/dense-follower.ts'
 import { RheoError } from '../schemas/errors.ts'
-import { openOrCreateLog, openServedRegistry } from './connections.ts'
+import { openOrCreateLog, openRegistry } from './connections.ts'
 import { modelsNotRun } from './models-not-run.ts'
 import type { Place } from './place.ts'
 import { scenarioOf } from './scenario-argument.ts'
@@ -89,15 +89,12 @@ export function createDenseTrainer(
 
 async function train({ place, scenario: called, partitions }: Task, isClosing: () => boolean): Promise<void> {
   const scenario = await scenarioOf(called)
-  const { scores, outcomes } = scenario
   const log = await openOrCreateLog(place)
   try {
-    const registry = (await openServedRegistry(place, [scores.topic, outcomes.topic])) ?? undefined
+    const registry = await openRegistry(place)
     const topology = scenario.topology(partitions, undefined, registry, modelsNotRun)
-    const given = registry === undefined ? {} : { registry }
-    const rule = DENSE_RULE
-    const options = { scenario, log, rule, topology, clock: Date.now, settledMs: SETTLED_MS, ...given }
-    const follower = await followForDense(options)
+    const when = { clock: Date.now, settledMs: SETTLED_MS }
+    const follower = await followForDense({ scenario, log, rule: DENSE_RULE, registry, topology, ...when })
     try {
       while (!isClosing()) if ((await follower.advance()) === 0) await log.changed(IDLE_MS)
     } finally {
