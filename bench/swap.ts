@@ -136,45 +136,41 @@ try {
   rmSync(directory, { recursive: true })
 }
 
-function at(sorted: readonly number[], share: number, digits = 1): number {
-  const value = sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!
-  return Number(value.toFixed(digits))
+function at(sorted: readonly number[], share: number): number {
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * 10) / 10
 }
 
-/** Medians: of five openings, and of 200 runs for each batch. */
+/** Medians: of five openings (CPU time is that of all threads), and of 200 runs for each batch. */
 async function costOf(open: (bytes: Uint8Array, manifest: Manifest) => Promise<Scorer>) {
   const openMs: number[] = []
+  const openCpuMs: number[] = []
   const runUs: Record<string, number> = {}
   for (const { bytes, record } of models.slice(0, 5)) {
     const manifest = parseManifest(record.manifest)
     const startMs = performance.now()
+    const startCpu = process.cpuUsage()
     const scorer = await open(bytes, manifest)
     openMs.push(performance.now() - startMs)
+    const cpu = process.cpuUsage(startCpu)
+    openCpuMs.push((cpu.user + cpu.system) / 1_000)
     for (const batch of [1, 16, 256]) {
       const rows = new Float32Array(batch * names.length).fill(0.5)
       const times: number[] = []
       for (let i = 0; i < 200; i++) {
-        const startMs = performance.now()
+        const beganMs = performance.now()
         await scorer.score(rows, batch)
-        times.push(performance.now() - startMs)
+        times.push(1_000 * (performance.now() - beganMs))
       }
-      runUs[`batch ${batch}`] = Math.round(
-        1_000 *
-          at(
-            times.sort((a, b) => a - b),
-            0.5,
-            3,
-          ),
-      )
+      runUs[`batch ${batch}`] = median(times)
     }
     await scorer.close()
   }
-  return {
-    megabytes: models[0]!.bytes.length / 1e6,
-    openMs: at(
-      openMs.sort((a, b) => a - b),
-      0.5,
-    ),
-    runUs,
-  }
+  return { megabytes: models[0]!.bytes.length / 1e6, openMs: median(openMs), openCpuMs: median(openCpuMs), runUs }
+}
+
+function median(values: number[]): number {
+  return at(
+    values.sort((a, b) => a - b),
+    0.5,
+  )
 }

@@ -9,7 +9,7 @@ import type { Scorer } from './scorer.ts'
 /** A usual batch: what a run is measured with. */
 const BATCH = 256
 const RUNS = 5
-/** Opening takes 17 µs per KiB of trees: a larger file would hold up the event loop for longer than a pass takes. */
+/** A larger file takes tens of milliseconds to open, several passes of the run loop (docs/gpu.md). */
 const THREAD_FROM_BYTES = 1_048_576
 
 /**
