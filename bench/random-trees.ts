@@ -1,15 +1,14 @@
 import { parseManifest } from '../gpu/manifest.ts'
 import { encodeOnnx } from '../gpu/train/onnx-encoder.ts'
 import { createRandom } from '../processors/random.ts'
-import type { GivenModel } from '../scenarios/model-files.ts'
+import type { NewModel } from '../scenarios/model-records.ts'
 import { manifestOf } from '../test/gpu/models.ts'
 import { type Tree, treeClassifier } from '../test/gpu/tree-models.ts'
 
-const TREES = 100
 const DEPTH = 6
 
-/** A model of 100 complete trees of depth 6 with random splits: what it costs is real, what it says is not. `version` is its seed. */
-export function randomTrees(names: readonly string[], version: number, eventTime: number): GivenModel {
+/** A model of complete trees of depth 6 with random splits: what it costs is real, what it says is not. `version` is its seed. */
+export function randomTrees(names: readonly string[], version: number, eventTime: number, count = 100): NewModel {
   const random = createRandom(version, 0)
   const tree = (depth: number): Tree =>
     depth === 0
@@ -21,7 +20,7 @@ export function randomTrees(names: readonly string[], version: number, eventTime
           below: tree(depth - 1),
           above: tree(depth - 1),
         }
-  const trees = Array.from({ length: TREES }, () => tree(DEPTH))
+  const trees = Array.from({ length: count }, () => tree(DEPTH))
   const bytes = encodeOnnx(treeClassifier(trees, names.length))
   const outputs = [{ name: 'probabilities', width: 2 }]
   const about = { opset: null, missing: { rule: 'nan' as const }, outputs, name: 'trees', version: String(version) }

@@ -10,7 +10,7 @@ import { type Emit, type Entry, FEEDBACK, type Step } from '../processors/step.t
 import { fraud } from '../scenarios/fraud/fraud.ts'
 import { generatePayments } from '../scenarios/fraud/generator/generate-payments.ts'
 import { withLabels } from '../scenarios/fraud/generator/labels.ts'
-import { modelMemory, readGivenModel } from '../scenarios/model-files.ts'
+import { readGivenModel } from '../scenarios/given-model.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
 import type { ModelHost } from '../streams/model-host.ts'
 import { randomTrees } from './random-trees.ts'
@@ -42,12 +42,11 @@ const model =
   file === null
     ? randomTrees(names, 1, START_MS)
     : await readGivenModel({ file, scenario: fraud, as: null, fromMs: START_MS })
-const files = modelMemory()
-files.put(model)
 const hosts = createOnnxHosts({
   featureNames: names,
-  read: files.read,
+  read: async () => model.bytes,
   provider: 'cpu',
+  swaps: 'at its record',
   onFailure: (error) => {
     throw error
   },

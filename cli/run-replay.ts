@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { DENSE_RULE } from '../gpu/online-dense.ts'
 import type { Scenario } from '../scenarios/define-scenario.ts'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
-import { day, percent } from '../scenarios/report/number-format.ts'
+import { plainModels } from '../scenarios/report/model-table.ts'
+import { day } from '../scenarios/report/number-format.ts'
 import type { Evaluation, RuleFigures, Words } from '../scenarios/report/report-data.ts'
 import { plainSummary } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
@@ -101,18 +102,6 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   printSummary(name, scenario, summary, output, report, stateDir)
 }
 
-/** What models were worth, on the payments that they scored. */
-function modelSummary({ arms, outcomes, frauds, words }: Evaluation): string {
-  const width = Math.max(...arms.map(({ name }) => name.length)) + 2
-  const rates = arms[0]!.recallAtFpr.map(({ fpr }) => percent(fpr).padStart(8)).join('')
-  const rows = arms.map(({ name, recallAtFpr }) => {
-    const recalls = recallAtFpr.map(({ recall }) => percent(recall).padStart(8)).join('')
-    return `${name.padEnd(width)}${recalls}`
-  })
-  const head = `With models, ${grouped(outcomes)} ${words.events}, ${grouped(frauds)} ${words.positives}: recall at a false-positive rate of`
-  return `\n${head}\n${''.padEnd(width)}${rates}\n${rows.join('\n')}`
-}
-
 /** The generated stream starts at a fixed day: how far event time has come in it. */
 let streamStartMs: number | null = null
 function streamFraction(atMs: number, days: number): number | null {
@@ -148,7 +137,7 @@ function printSummary(
     print(plainSummary(evaluation).trimEnd())
     for (const rule of evaluation.rules) if (rule.hits > 0) print(ruleLine(rule, evaluation.words))
   }
-  if (summary.models !== null) print(modelSummary(summary.models))
+  if (summary.models !== null) print(`\n${plainModels(summary.models)}`)
   const sign = flow.balanced ? '=' : '≠'
   const parts = `${grouped(flow.scored)} scored + ${grouped(flow.deadLetters)} dead letters + ${grouped(flow.late)} late + ${grouped(flow.duplicates)} duplicates`
   const deleted = flow.deleted > 0 ? ` + ${grouped(flow.deleted)} deleted` : ''

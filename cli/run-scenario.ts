@@ -1,10 +1,11 @@
-import { modelFolder } from '../scenarios/model-files.ts'
+import { createFileReader } from '../scenarios/model-files.ts'
 import { createOnnxHosts } from '../scenarios/model-hosts.ts'
 import { runWorker } from '../scenarios/run-worker.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { modelTopic } from '../schemas/topics.ts'
 import { untilThere } from './await-server.ts'
 import { newPartitions, openMembership, openServedRegistry, openWorkerLog, openWorkerState } from './connections.ts'
+import type { DenseTrainer } from './dense-trainer.ts'
 import { exitCodeOf } from './exit-codes.ts'
 import { boundYoungSpace, collectBySize } from './garbage.ts'
 import { type Concern, Health } from './health.ts'
@@ -27,18 +28,24 @@ const HTTP_PORT = 9464
 const HEAP_GROWTH_PERCENT = 40
 const YOUNG_MIB = 32
 
+export interface RunFlags {
+  readonly dense?: boolean
+}
+
 interface Worker {
   readonly place: Place
   readonly log: WorkerLog
   readonly health: Health
   readonly metrics: WorkerMetrics
   readonly stop: Stop
+  /** null: no dense model is trained here. */
+  readonly dense: DenseTrainer | null
   /** The run under way. */
   watch: WorkerWatch | null
 }
 
 /** `rheo run`: a worker until SIGTERM or SIGINT. What ends it sooner is the last line of its log, and the exit code. */
-export async function runScenario(scenario: string | undefined, flags: object): Promise<void> {
+export async function runScenario(scenario: string | undefined, flags: RunFlags): Promise<void> {
   collectBySize(HEAP_GROWTH_PERCENT)
   boundYoungSpace(YOUNG_MIB)
   const called = scenario === undefined ? {} : { scenario: (await scenarioOf(scenario)).name }
@@ -56,7 +63,8 @@ export async function runScenario(scenario: string | undefined, flags: object): 
   const metrics = createWorkerMetrics()
   const stop = catchStop(settings.drain, log)
   stop.signal.addEventListener('abort', () => health.raise('draining', 'it was told to stop'))
-  const worker: Worker = { place, log, health, metrics, stop, watch: null }
+  const dense = flags.dense === true ? await openTrainer(place, scenario ?? place.scenario, log) : null
+  const worker: Worker = { place, log, health, metrics, stop, dense, watch: null }
   const endpoints = await openEndpoints({
     host: settings.httpHost,
     port: settings.httpPort ?? HTTP_PORT,
@@ -89,6 +97,11 @@ export async function runScenario(scenario: string | undefined, flags: object): 
   }
 }
 
+async function openTrainer(place: Place, scenario: string, log: WorkerLog): Promise<DenseTrainer> {
+  const { createDenseTrainer } = await import('./dense-trainer.ts')
+  return createDenseTrainer(place, scenario, log)
+}
+
 /** Runs, and begins anew with new connections when a server has been away for longer than the run loop waits. */
 async function keepRunning(worker: Worker): Promise<'drained' | 'given up'> {
   const { log, health, stop, place } = worker
@@ -113,7 +126,7 @@ async function keepRunning(worker: Worker): Promise<'drained' | 'given up'> {
 }
 
 async function runOnce(worker: Worker): Promise<'drained'> {
-  const { place, log, health, metrics, stop } = worker
+  const { place, log, health, metrics, stop, dense } = worker
   const { settings } = place
   const scenario = await scenarioOf(place.scenario)
   const { event, label, scores, outcomes } = scenario
@@ -131,8 +144,9 @@ async function runOnce(worker: Worker): Promise<'drained'> {
     worker.watch = watch
     const hosts = createOnnxHosts({
       featureNames: scenario.featureSet.names,
-      read: modelFolder(place.directory).read,
+      read: createFileReader(watch.log, scenario.name),
       provider: settings.provider,
+      swaps: 'once open',
       onFailure(error, model) {
         health.degrade(`model ${model.name}`, `version ${model.version}: ${error.message}`)
         metrics.degradedNow.set({ model: model.name }, 1)
@@ -159,12 +173,15 @@ async function runOnce(worker: Worker): Promise<'drained'> {
         async membership(topology) {
           const membership = await openMembership(place, topology)
           if (membership === null) {
-            watch.assigned(Array.from({ length: topology.partitions }, (_, task) => task))
+            const all = Array.from({ length: topology.partitions }, (_, task) => task)
+            watch.assigned(all)
+            dense?.assigned(all, topology.partitions)
             return null
           }
           return observeMembership(membership, (tasks, change, moved) => {
             log.info({ [change]: moved, tasks }, `tasks ${change}`)
             watch.assigned(tasks)
+            dense?.assigned(tasks, topology.partitions)
           })
         },
         batchRecords: settings.batchRecords,
@@ -189,6 +206,7 @@ async function runOnce(worker: Worker): Promise<'drained'> {
     } finally {
       watch.close()
       worker.watch = null
+      await dense?.close()
       await hosts.close()
       await store.close()
     }

@@ -41,7 +41,7 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
   let graphs = 0
 
   function model(message: Uint8Array): void {
-    for (const field of readFields(message)) {
+    for (const field of readFields(message, [7, 8, 25])) {
       if (field.kind !== 'bytes') continue
       if (field.number === 7) {
         graphs++
@@ -54,7 +54,7 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
   function opsetImport(message: Uint8Array): void {
     let domain = ''
     let version = 0
-    for (const field of readFields(message)) {
+    for (const field of readFields(message, [1, 2])) {
       if (field.number === 1 && field.kind === 'bytes') domain = textOf(field.value)
       if (field.number === 2 && field.kind === 'varint') version = Number(field.value)
     }
@@ -63,12 +63,12 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
   }
 
   function localFunction(message: Uint8Array): void {
-    for (const field of readFields(message)) if (field.number === 7 && field.kind === 'bytes') node(field.value, 1)
+    for (const field of readFields(message, [7])) if (field.kind === 'bytes') node(field.value, 1)
   }
 
   function graph(message: Uint8Array, depth: number): void {
     if (depth > limits.maxDepth) refuse(`graphs lie more than ${limits.maxDepth} deep in one another`)
-    for (const field of readFields(message)) {
+    for (const field of readFields(message, [1, 5, 15])) {
       if (field.kind !== 'bytes') continue
       if (field.number === 1) node(field.value, depth)
       else if (field.number === 5) tensor(field.value)
@@ -79,7 +79,7 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
   function node(message: Uint8Array, depth: number): void {
     let domain = ''
     let op = ''
-    for (const field of readFields(message)) {
+    for (const field of readFields(message, [4, 5, 7])) {
       if (field.kind !== 'bytes') continue
       if (field.number === 4) op = textOf(field.value)
       else if (field.number === 7) domain = textOf(field.value)
@@ -90,7 +90,7 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
   }
 
   function attribute(message: Uint8Array, depth: number): void {
-    for (const field of readFields(message)) {
+    for (const field of readFields(message, [5, 6, 10, 11])) {
       if (field.kind !== 'bytes') continue
       if (field.number === 5 || field.number === 10) tensor(field.value)
       else if (field.number === 6 || field.number === 11) graph(field.value, depth + 1)
@@ -105,7 +105,7 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
         refuse(`tensor ${name} has a dimension of ${BigInt.asIntN(64, dim)}`)
       size *= Number(dim)
     }
-    for (const field of readFields(message)) {
+    for (const field of readFields(message, [1, 8, 13])) {
       if (field.number === 1 && field.kind === 'varint') count(field.value)
       else if (field.number === 1 && field.kind === 'bytes') for (const dim of packedVarints(field.value)) count(dim)
       else if (field.number === 8 && field.kind === 'bytes') name = textOf(field.value)
@@ -117,7 +117,8 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
 
   function external(message: Uint8Array): void {
     const entry: Record<number, string> = {}
-    for (const field of readFields(message)) if (field.kind === 'bytes') entry[field.number] = textOf(field.value)
+    for (const field of readFields(message, [1, 2]))
+      if (field.kind === 'bytes') entry[field.number] = textOf(field.value)
     if (entry[1] !== 'location') return
     const location = entry[2] ?? ''
     const plain = posix.normalize(location.replaceAll('\\', '/'))

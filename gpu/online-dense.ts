@@ -32,8 +32,8 @@ export interface PublishedModel {
 
 /** A dense model that learns step by step from labelled examples, on the CPU, and publishes itself like any other model. */
 export interface OnlineDense {
-  /** Takes an example: float64 [features], NaN = missing. Times are event time in ms. */
-  take(features: Float64Array, label: 0 | 1, eventTimeMs: number, labelTimeMs: number): void
+  /** Takes an example: [features], NaN = missing; learnt as float32. Times are event time in ms. */
+  take(features: ArrayLike<number>, label: 0 | 1, eventTimeMs: number, labelTimeMs: number): void
   /** Does the steps whose examples are there, and gives the versions that are due. */
   advance(): Promise<readonly PublishedModel[]>
   close(): Promise<void>

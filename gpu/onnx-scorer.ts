@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
-import { inspectModel, MODEL_LIMITS, type ModelLimits } from './inspect-model.ts'
+import { inspectModel, MODEL_LIMITS, type ModelContents, type ModelLimits } from './inspect-model.ts'
 import type { Manifest } from './manifest.ts'
 import {
   float32,
@@ -32,9 +32,9 @@ export async function loadOnnxScorer(path: string, manifest: Manifest, options: 
   const limits = options.limits ?? MODEL_LIMITS
   const bytes = await readBounded(path, limits.maxFileBytes)
   checkHash('The model file', bytes, manifest.sha256)
-  const { externalLocations } = inspectModel(bytes, limits)
-  for (const location of externalLocations) await checkExternal(path, location, manifest, limits)
-  return openScorer(externalLocations.size > 0 ? path : bytes, bytes, manifest, options)
+  const contents = inspectModel(bytes, limits)
+  for (const location of contents.externalLocations) await checkExternal(path, location, manifest, limits)
+  return openScorer(contents.externalLocations.size > 0 ? path : bytes, contents, manifest, options)
 }
 
 /** Loads a model from bytes, as the registry and the log carry it. Weights in other files are refused. */
@@ -44,19 +44,18 @@ export async function createOnnxScorer(
   options: OnnxScorerOptions,
 ): Promise<Scorer> {
   checkHash('The model', bytes, manifest.sha256)
-  const { externalLocations } = inspectModel(bytes, options.limits ?? MODEL_LIMITS)
-  if (externalLocations.size > 0)
+  const contents = inspectModel(bytes, options.limits ?? MODEL_LIMITS)
+  if (contents.externalLocations.size > 0)
     throw new RheoError('MODEL_INVALID', 'The model keeps weights in other files, and comes without them.')
-  return openScorer(bytes, bytes, manifest, options)
+  return openScorer(bytes, contents, manifest, options)
 }
 
 async function openScorer(
   source: Uint8Array | string,
-  bytes: Uint8Array,
+  { opset }: ModelContents,
   manifest: Manifest,
   options: OnnxScorerOptions,
 ): Promise<Scorer> {
-  const { opset } = inspectModel(bytes, options.limits ?? MODEL_LIMITS)
   if (opset !== manifest.opset) {
     throw new RheoError(
       'MODEL_INVALID',

@@ -23,6 +23,7 @@ import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { TopicSpec } from '../streams/event-log/event-log.ts'
 import type { Source, Stage, Topology } from '../streams/topology.ts'
 import type { ModelHosts, Scenario } from './define-scenario.ts'
+import { modelFilesTopic } from './model-files.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -164,7 +165,8 @@ export function compileTopology(
     codec: createEventCodec<object>(topic.schema as EventSchema<object>, registry),
     type: `rheo.${name}.${topic.schema.name}`,
   }))
-  const topics = catalogueTopics(scenario, models === null ? [] : [records], stages, partitions)
+  const own = catalogueTopics(scenario, models === null ? [] : [records], stages, partitions)
+  const topics = models === null ? own : [...own, modelFilesTopic(name)]
   const bodies = new Map([
     [event.kind, eventCodec],
     [label.kind, jsonCodec],

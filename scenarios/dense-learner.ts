@@ -1,8 +1,9 @@
 import { createOnlineDense, type DenseRule, type PublishedModel } from '../gpu/online-dense.ts'
+import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { Scenario } from './define-scenario.ts'
-import type { ModelFiles } from './model-files.ts'
-import { appendModelRecord, readModelRecords } from './model-records.ts'
+import { fileAppends } from './model-files.ts'
+import { readModelRecords, recordAppends } from './model-records.ts'
 import type { OutputWatch } from './replay-output.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -20,27 +21,37 @@ export interface DenseLearner extends OutputWatch {
 export interface DenseLearnerOptions {
   readonly scenario: Scenario
   readonly log: EventLog
-  readonly files: ModelFiles
   readonly rule: DenseRule
+  /** Whose ids the log's events have. Default: those of this version. */
+  readonly registry?: SchemaRegistry
 }
 
-export async function createDenseLearner({ scenario, log, files, rule }: DenseLearnerOptions): Promise<DenseLearner> {
+/**
+ * On one log one learner publishes: the last to be created. An earlier one's next version fails with FENCED, changing
+ * nothing, so a version comes once, whoever trained it.
+ */
+export async function createDenseLearner(options: DenseLearnerOptions): Promise<DenseLearner> {
+  const { scenario, log, rule, registry = createLocalRegistry() } = options
   const { names } = scenario.featureSet
+  const writer = await log.acquire(`rheo-${scenario.name}-dense`, rule.name)
+  // What stands there by now, a former learner published from the same examples.
+  const records = await readModelRecords(log, scenario.name, registry)
+  const published = new Set(records.filter(({ name }) => name === rule.name).map(({ version }) => version))
   const dense = await createOnlineDense(names, rule)
-  /** Features wait for their label: about 1 KB each for 123. */
-  const waiting = new Map<string, Float64Array>()
+  /** Features wait for their label: about 700 bytes each for 123. */
+  const waiting = new Map<string, Float32Array>()
   let examples: { readonly putOutMs: number; readonly learn: () => void }[] = []
   const idOf = (event: object): string => String((event as Fields)[scenario.event.id])
 
-  /** A version that the log knows already was published by a former run over the same examples. */
   async function publish({ bytes, manifest }: PublishedModel): Promise<void> {
     const { name, version, sha256, trainingRange } = manifest
-    const known = await readModelRecords(log, scenario.name)
-    if (known.some((record) => record.name === name && record.version === version && record.sha256 === sha256)) return
+    if (published.has(version)) return
     const eventTime = Date.parse(trainingRange.to)
     const record = { name, version, sha256, action: 'serve', eventTime, manifest: JSON.stringify(manifest) } as const
-    files.put({ bytes, record })
-    await appendModelRecord(log, scenario.name, record, eventTime)
+    const file = fileAppends(scenario.name, sha256, bytes, eventTime)
+    const appends = [file, await recordAppends(log, scenario.name, record, eventTime, registry)]
+    await writer.commit({ appends, positions: [] })
+    published.add(version)
   }
 
   return {
@@ -48,7 +59,7 @@ export async function createDenseLearner({ scenario, log, files, rule }: DenseLe
       const { features } = event as { readonly features: Readonly<Record<string, number>> }
       waiting.set(
         idOf(event),
-        Float64Array.from(names, (name) => features[name] ?? Number.NaN),
+        Float32Array.from(names, (name) => features[name] ?? Number.NaN),
       )
     },
     outcome(event, putOutMs) {

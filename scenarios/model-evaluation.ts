@@ -1,13 +1,13 @@
 import type { EvaluationDeclaration, Scenario } from './define-scenario.ts'
 import { evaluatedOutcome } from './evaluated-outcome.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
-import type { Evaluation } from './report/report-data.ts'
+import type { ModelFigures } from './report/report-data.ts'
 
 /** Measures what models were worth, on the payments that they scored. */
 export interface ModelEvaluation {
   outcome(event: object): void
-  /** The online model alone first, then the champion that blends it, the models, the other arms; null: no model scored. */
-  measure(window: { readonly fromMs?: number; readonly untilMs?: number }): Evaluation | null
+  /** null: no model scored. */
+  measure(window: { readonly fromMs?: number; readonly untilMs?: number }): ModelFigures | null
 }
 
 /** Follows the models that score: when others do, it begins anew with them. */
@@ -32,11 +32,18 @@ export function createModelEvaluation(scenario: Scenario, evaluation: Evaluation
     },
     measure(window) {
       try {
-        return collector === null ? null : collector.measure(window)
+        if (collector === null) return null
+        return { evaluation: collector.measure(window), roles: arms.map((name) => roleOf(name, scenario)) }
       } catch (cause) {
         if (cause instanceof RangeError) return null
         throw cause
       }
     },
   }
+}
+
+function roleOf(name: string, { model, armNames }: Scenario): string {
+  if (name === model.name) return 'the online model alone'
+  if (name === armNames[0]) return 'all of them blended'
+  return armNames.includes(name) ? 'an arm of the scenario' : 'a model alone'
 }

@@ -1,118 +1,86 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { type Manifest, parseManifest } from '../gpu/manifest.ts'
-import { openModel } from '../gpu/open-model.ts'
-import type { ModelRecord } from '../processors/inference.ts'
 import { RheoError } from '../schemas/errors.ts'
-import type { Scenario } from './define-scenario.ts'
+import { topicName } from '../schemas/topics.ts'
+import type { Appends, EventLog, NewRecord, TopicSpec } from '../streams/event-log/event-log.ts'
 
-/** A model as a user gives it: the file and its manifest, checked. */
-export interface GivenModel {
-  readonly bytes: Uint8Array
-  readonly record: ModelRecord
+/** Half of what brokers take as one record. */
+const CHUNK_BYTES = 512 * 1_024
+const FETCH = { maxRecords: 64, maxBytes: 16 * 1_048_576 }
+const FIRST_WINDOW = 64n
+
+/**
+ * Where the files of a scenario's models stand, beside the records that name them: whoever can read the log can score with
+ * them. A file is cut into chunks, one record each; the key says of which file, which one and of how many:
+ * `<sha256>/<index>/<count>`. Compacted, so that a file that was added twice is kept once.
+ */
+export function modelFilesTopic(scenario: string): TopicSpec {
+  const name = topicName(scenario, 'model-files')
+  return { name, partitions: 1, cleanup: 'compact', retentionMs: null, maxRecordBytes: 1_000_000 }
 }
 
-export interface GivenModelOptions {
-  /** `my.onnx`; `my.manifest.json` stands beside it. */
-  readonly file: string
-  readonly scenario: Scenario
-  /** What to call it instead of the manifest's name; null: that. */
-  readonly as: string | null
-  /** Event time from which on it scores; null: where its training data ends. */
-  readonly fromMs: number | null
+/** @param timestampMs processing time */
+export function fileAppends(scenario: string, sha256: string, bytes: Uint8Array, timestampMs: number): Appends {
+  const count = Math.ceil(bytes.length / CHUNK_BYTES)
+  const records = Array.from({ length: count }, (_, i): NewRecord => {
+    const value = bytes.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
+    return { key: Buffer.from(`${sha256}/${i}/${count}`), value, timestampMs }
+  })
+  return { topic: modelFilesTopic(scenario).name, partition: 0, records }
 }
 
 /**
- * Reads a model and tries it out: hash, structure, features, and one run. Throws MODEL_INVALID with the difference named, and
- * INPUT_UNREADABLE where a file cannot be read.
+ * Reads files of a log's models by SHA-256, one after the other. It throws MODEL_INVALID where the log has no such file or its
+ * bytes are others, and what the log throws. Searches from the newest chunk backwards: what serves was mostly added last.
  */
-export async function readGivenModel({ file, scenario, as, fromMs }: GivenModelOptions): Promise<GivenModel> {
-  const manifestFile = file.replace(/(\.onnx)?$/, '.manifest.json')
-  const given = parseManifest(readGiven(manifestFile).toString())
-  const manifest: Manifest = as === null ? given : parseManifest(JSON.stringify({ ...given, name: as }))
-  const taken = [scenario.model.name, ...scenario.armNames]
-  if (taken.includes(manifest.name)) {
-    throw new RheoError('MODEL_INVALID', `the scenario ${scenario.name} has an arm called ${manifest.name}`, {
-      hint: 'Give the model another name with --as.',
-    })
-  }
-  const bytes = readGiven(file)
-  const scorer = await openModel(bytes, manifest, 'cpu', scenario.featureSet.names)
-  await scorer.close()
-  return {
-    bytes,
-    record: {
-      name: manifest.name,
-      version: manifest.version,
-      sha256: manifest.sha256,
-      action: 'serve',
-      eventTime: fromMs ?? Date.parse(manifest.trainingRange.to),
-      manifest: JSON.stringify(manifest),
-    },
+export function createFileReader(log: EventLog, scenario: string): (sha256: string) => Promise<Uint8Array> {
+  // A log over a network reads one place of a partition at a time.
+  let last: Promise<unknown> = Promise.resolve()
+  return (sha256) => {
+    const found = last.then(() => readFile(log, modelFilesTopic(scenario).name, sha256))
+    last = found.catch(() => undefined)
+    return found
   }
 }
 
-/** The files of a scenario's models, by SHA-256. */
-export interface ModelFiles {
-  put(model: GivenModel): void
-  /** Throws MODEL_INVALID where there is no such file, or its bytes are others. */
-  read(sha256: string): Promise<Uint8Array>
-}
-
-/** `models/<sha256>.onnx` in the folder of a log, written whole or not at all. */
-export function modelFolder(directory: string): ModelFiles {
-  const folder = join(directory, 'models')
-  const path = (sha256: string): string => join(folder, `${sha256}.onnx`)
-  return {
-    put({ bytes, record }) {
-      mkdirSync(folder, { recursive: true })
-      const partial = `${path(record.sha256)}.${process.pid}.partial`
-      writeFileSync(partial, bytes)
-      renameSync(partial, path(record.sha256))
-    },
-    async read(sha256) {
-      const bytes = await readFile(path(sha256)).catch((cause: unknown) => {
-        throw missing(sha256, `${path(sha256)} cannot be read`, cause)
-      })
-      if (createHash('sha256').update(bytes).digest('hex') !== sha256) {
-        throw missing(sha256, `${path(sha256)} was changed: its name is the SHA-256 of what it was`)
+async function readFile(log: EventLog, topic: string, sha256: string): Promise<Uint8Array> {
+  const chunks = new Map<number, Uint8Array>()
+  const isThere = (await log.topics()).has(topic)
+  const { start, end } = isThere ? await log.bounds(topic, 0) : { start: 0n, end: 0n }
+  for (let until = end, window = FIRST_WINDOW; until > start; window *= 2n) {
+    const from = until - window > start ? until - window : start
+    for (let next = from; next < until; ) {
+      const fetched = await log.fetch(topic, 0, next, FETCH)
+      for (const { key, value } of fetched.records) {
+        const [file, index, count] = Buffer.from(key ?? [])
+          .toString()
+          .split('/')
+        if (file !== sha256 || value === null) continue
+        chunks.set(Number(index), value instanceof Uint8Array ? value : value.bytes())
+        if (chunks.size === Number(count)) return joined(sha256, chunks)
       }
-      return bytes
-    },
+      next = fetched.next
+    }
+    until = from
   }
+  throw unusable(sha256, 'is not in the log')
 }
 
-/** In memory, for a replay that keeps nothing. */
-export function modelMemory(): ModelFiles {
-  const files = new Map<string, Uint8Array>()
-  return {
-    put({ bytes, record }) {
-      files.set(record.sha256, bytes)
-    },
-    async read(sha256) {
-      const bytes = files.get(sha256)
-      if (bytes === undefined) throw missing(sha256, 'no such model was given')
-      return bytes
-    },
-  }
+function joined(sha256: string, chunks: ReadonlyMap<number, Uint8Array>): Uint8Array {
+  const bytes = Buffer.concat(
+    Array.from(
+      chunks
+        .keys()
+        .toArray()
+        .sort((a, b) => a - b),
+      (index) => chunks.get(index)!,
+    ),
+  )
+  if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes
+  throw unusable(sha256, 'was changed: its name is the SHA-256 of what it was')
 }
 
-function missing(sha256: string, what: string, cause?: unknown): RheoError {
-  return new RheoError('MODEL_INVALID', `the model file ${sha256.slice(0, 12)}… is not there: ${what}`, {
-    hint: 'Put the file back, or add the model again with `rheo model add`.',
-    ...(cause === undefined ? {} : { cause }),
+function unusable(sha256: string, what: string): RheoError {
+  return new RheoError('MODEL_INVALID', `the model file ${sha256.slice(0, 12)}… ${what}`, {
+    hint: 'Add the model again with `rheo model add`.',
   })
-}
-
-function readGiven(file: string): Buffer {
-  try {
-    return readFileSync(file)
-  } catch (cause) {
-    throw new RheoError('INPUT_UNREADABLE', `${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-      hint: 'A model is two files: my.onnx, and my.manifest.json beside it (docs/models.md).',
-    })
-  }
 }

@@ -2,8 +2,9 @@ import type { ModelRecord } from '../processors/inference.ts'
 import { modelTopic } from '../schemas/topics.ts'
 import { createEventCodec } from '../streams/codec/event-codec.ts'
 import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
-import type { EventLog } from '../streams/event-log/event-log.ts'
+import type { Appends, EventLog } from '../streams/event-log/event-log.ts'
 import { partitionOf } from '../streams/partition.ts'
+import { fileAppends } from './model-files.ts'
 
 const FETCH = { maxRecords: 1_000, maxBytes: 16 * 1_048_576 }
 
@@ -50,23 +51,41 @@ export function inForce<R extends ModelRecord>(records: readonly R[]): readonly 
   return [...last.values()].filter(({ action }) => action === 'serve')
 }
 
+/** A version that is to score: its file and the record that says so. */
+export interface NewModel {
+  readonly bytes: Uint8Array
+  readonly record: ModelRecord
+}
+
 /**
- * Appends a model record, from which on the scenario acts by it. The topic must exist.
+ * Adds a model: its file and its record, in one append, so that nobody meets a record without its file. The topics
+ * must exist.
  *
- * @param timestampMs the record's processing time
+ * @param timestampMs the records' processing time
  * @param registry as for `readModelRecords`
  */
-export async function appendModelRecord(
+export async function addModel(
+  log: EventLog,
+  scenario: string,
+  { bytes, record }: NewModel,
+  timestampMs: number,
+  registry?: SchemaRegistry,
+): Promise<void> {
+  const file = fileAppends(scenario, record.sha256, bytes, timestampMs)
+  await log.append([file, await recordAppends(log, scenario, record, timestampMs, registry)])
+}
+
+/** What is appended for a record, from which on the scenario acts by it. The topic must exist. Parameters as for `addModel`. */
+export async function recordAppends(
   log: EventLog,
   scenario: string,
   record: ModelRecord,
   timestampMs: number,
   registry: SchemaRegistry = createLocalRegistry(),
-): Promise<void> {
+): Promise<Appends> {
   const { name: topic, schema } = modelTopic(scenario)
-  const codec = createEventCodec<object>(schema as never, registry)
+  const value = createEventCodec<object>(schema as never, registry).encode(record)
   const partitions = (await log.topics()).get(topic)?.partitions ?? 1
-  const value = codec.encode(record)
   const records = [{ key: Buffer.from(record.name), value, timestampMs }]
-  await log.append([{ topic, partition: partitionOf(record.name, partitions), records }])
+  return { topic, partition: partitionOf(record.name, partitions), records }
 }

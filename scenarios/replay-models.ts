@@ -6,9 +6,10 @@ import { modelTopic } from '../schemas/topics.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { ModelHosts, Scenario } from './define-scenario.ts'
 import { createDenseLearner, type DenseLearner } from './dense-learner.ts'
-import { modelFolder, modelMemory, readGivenModel } from './model-files.ts'
+import { readGivenModel } from './given-model.ts'
+import { createFileReader } from './model-files.ts'
 import { createOnnxHosts } from './model-hosts.ts'
-import { appendModelRecord, inForce, readModelRecords } from './model-records.ts'
+import { addModel, inForce, type NewModel, readModelRecords } from './model-records.ts'
 
 /** A model that a replay is to score with. */
 export interface ReplayModel {
@@ -20,7 +21,7 @@ export interface ReplayModel {
 export interface ReplayModels {
   /** undefined: no model, and no part of the topology for any. */
   readonly hosts: ModelHosts | undefined
-  /** Appends the records of the given models, once the topics exist. Those that the log has already stay as they are. */
+  /** Adds the given models to the log, once the topics exist. Those that the log has already stay as they are. */
   register(): Promise<void>
   /** Is shown every score and outcome, and publishes what it learnt when it is told to go on; null: nothing is trained. */
   readonly learner: DenseLearner | null
@@ -39,34 +40,30 @@ export interface ReplayModelOptions {
 interface Opening extends ReplayModelOptions {
   readonly scenario: Scenario
   readonly log: EventLog
-  /** Where files are kept; null: in memory. */
-  readonly stateDir: string | null
 }
 
 /** The models of a replay: those given, and those that the log of a former one knows. */
 export async function openReplayModels(options: Opening): Promise<ReplayModels> {
-  const { scenario, log, given, dense, stateDir, provider, onFailure } = options
+  const { scenario, log, given, dense, provider, onFailure } = options
   const isKnown = (await log.topics()).has(modelTopic(scenario.name).name)
   if (given.length === 0 && dense === null && !isKnown) {
     return { hosts: undefined, learner: null, register: async () => undefined, close: async () => undefined }
   }
-  const files = stateDir === null ? modelMemory() : modelFolder(stateDir)
-  const records: ModelRecord[] = []
-  for (const { file, fromMs } of given) {
-    const model = await readGivenModel({ file, scenario, as: null, fromMs })
-    files.put(model)
-    records.push(model.record)
-  }
-  const hosts = createOnnxHosts({ featureNames: scenario.featureSet.names, read: files.read, provider, onFailure })
-  const learner = dense === null ? null : await createDenseLearner({ scenario, log, files, rule: dense })
+  const models: NewModel[] = []
+  for (const { file, fromMs } of given) models.push(await readGivenModel({ file, scenario, as: null, fromMs }))
+  const read = createFileReader(log, scenario.name)
+  const swaps = 'at its record'
+  const hosts = createOnnxHosts({ featureNames: scenario.featureSet.names, read, provider, swaps, onFailure })
+  const learner = dense === null ? null : await createDenseLearner({ scenario, log, rule: dense })
   return {
     hosts,
     learner,
     async register() {
       const known = inForce(await readModelRecords(log, scenario.name))
-      for (const record of records) {
-        const isThere = known.some(({ name, sha256 }) => name === record.name && sha256 === record.sha256)
-        if (!isThere) await appendModelRecord(log, scenario.name, record, record.eventTime)
+      for (const model of models) {
+        const { name, sha256, eventTime } = model.record
+        const isThere = known.some((record) => record.name === name && record.sha256 === sha256)
+        if (!isThere) await addModel(log, scenario.name, model, eventTime)
       }
     },
     async close() {

@@ -33,6 +33,7 @@ export function replayReport(options: ReplayOptions, summary: ReplaySummary): Re
     facts: factsOf(options, summary),
     flow: summary.flow,
     evaluation: summary.evaluation,
+    models: summary.models,
     marks: isGenerated ? (scenario.stream?.marks(stream) ?? []) : [],
     spans: isGenerated ? (scenario.stream?.spans(stream) ?? []) : [],
     fprBand: bandOf(scenario),

@@ -20,7 +20,7 @@ import { type OutputWatch, openReplayOutput, type ReplayOutput } from './replay-
 import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
 import { renderReport } from './report/render-report.ts'
-import type { Evaluation, FlowCounts } from './report/report-data.ts'
+import type { Evaluation, FlowCounts, ModelFigures } from './report/report-data.ts'
 
 export interface ReplayOptions {
   readonly scenario: Scenario
@@ -58,8 +58,8 @@ export interface ReplaySummary {
   readonly flow: FlowCounts & { readonly balanced: boolean; readonly labels: number }
   /** null when the stretch holds no fraud, or nothing else. */
   readonly evaluation: Evaluation | null
-  /** The same where models scored: the online model alone, the champion that blends it, each model; null: none did. */
-  readonly models: Evaluation | null
+  /** The same where models scored; null: none did. */
+  readonly models: ModelFigures | null
   /** The head of the generated stream that was left out of the evaluation, event time; null: nothing was. */
   readonly skippedWarmUpMs: number | null
   /** SHA-256 of the output lines; null without an output. */
@@ -81,7 +81,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   if (options.report !== null) mkdirSync(dirname(options.report), { recursive: true })
   const log = stateDir === null ? createMemoryLog() : openSqliteLog(join(stateDir, 'log.sqlite'))
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
-  const models = await openReplayModels({ scenario, log, stateDir, ...(options.models ?? NO_MODELS) })
+  const models = await openReplayModels({ scenario, log, ...(options.models ?? NO_MODELS) })
   try {
     const topology = scenario.topology(1, options.sliceMs, undefined, models.hosts)
     const stretches = logRange === null ? [] : await findStretches(logRange, topology)

@@ -13,7 +13,7 @@ import type { LiveStreamOptions } from './built-in-stream.ts'
 import { defineScenario, type Scenario } from './define-scenario.ts'
 import { type DenseFollower, followForDense } from './dense-follower.ts'
 import { evaluatedOutcome } from './evaluated-outcome.ts'
-import { modelFolder } from './model-files.ts'
+import { createFileReader } from './model-files.ts'
 import { createOnnxHosts, type OnnxHostsOptions } from './model-hosts.ts'
 import { type ArmRates, createRecentOutcomes } from './recent-outcomes.ts'
 
@@ -79,11 +79,11 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
   makeFolder(directory)
   const log = openSqliteLog(join(directory, 'log.sqlite'), { checkpoints: 'background' })
   const store = openSqliteStateStore(join(directory, 'state.sqlite'), { checkpoints: 'background' })
-  const files = modelFolder(directory)
   const models = createOnnxHosts({
     featureNames: scenario.featureSet.names,
-    read: files.read,
+    read: createFileReader(log, scenario.name),
     provider: options.provider ?? 'cpu',
+    swaps: 'once open',
     onFailure: options.onModelFailure ?? (() => undefined),
   })
   let dense: DenseFollower | null = null
@@ -94,7 +94,8 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     const live = await startStream(scenario, log, topology, generator)
     const view = await createView(log, topology, scenario)
     const rule = options.dense ?? null
-    dense = rule === null ? null : await followForDense({ scenario, log, files, rule }, topology)
+    dense =
+      rule === null ? null : await followForDense({ scenario, log, rule, topology, clock: Date.now, settledMs: 0 })
     let tickedMs = performance.now()
     await runLive({
       topology,

@@ -32,6 +32,7 @@ async function runOnce(): Promise<void> {
     featureNames: fraud.featureSet.names,
     read: () => Promise.reject(new RheoError('MODEL_INVALID', 'there are no models here')),
     provider: 'cpu',
+    swaps: 'once open',
     onFailure: (error) => say(error.message, { code: error.code }),
   })
   try {

@@ -13,10 +13,10 @@ interface Options extends PlaceOptions {
 }
 
 const help = `
-A model is two files: my.onnx, and my.manifest.json beside it (docs/models.md). \`add\` checks both, keeps the file by its
-SHA-256 in the folder's models/, and appends a record to the scenario's models topic. From that record on the model scores
-every event in shadow: its probability stands among the challengers of each score, and the champion takes from it what
-labels show it to be worth. A running \`rheo dev\` takes it in without a pause. \`rm\` appends a record that ends it.
+A model is two files: my.onnx, and my.manifest.json beside it (docs/models.md). \`add\` checks both and puts the file
+into the log, with a record in the scenario's models topic. From that record on the model scores every event in shadow: its
+probability stands among the challengers of each score, and the champion takes from it what labels show it to be worth. A
+running \`rheo dev\` and every \`rheo run\` take it in without a gap. \`rm\` appends a record that ends it.
 
 Examples:
   rheo model add ./my.onnx
@@ -42,7 +42,7 @@ export function define(command: Command): void {
 async function add(file: string, options: Options): Promise<void> {
   const place = placeOf(options)
   const scenario = await scenarioOf(place.scenario)
-  const { modelFolder, readGivenModel } = await import('../../scenarios/model-files.ts')
+  const { readGivenModel } = await import('../../scenarios/given-model.ts')
   const given = await readGivenModel({ file, scenario, as: options.as ?? null, fromMs: options.from ?? null })
   const { record } = given
   if (record.eventTime > Date.now()) {
@@ -54,7 +54,8 @@ async function add(file: string, options: Options): Promise<void> {
       },
     )
   }
-  const { appendModelRecord, readModelRecords } = await import('../../scenarios/model-records.ts')
+  const { addModel, readModelRecords } = await import('../../scenarios/model-records.ts')
+  const { modelFilesTopic } = await import('../../scenarios/model-files.ts')
   const { modelTopic } = await import('../../schemas/topics.ts')
   const log = await openOrCreateLog(place)
   try {
@@ -67,13 +68,13 @@ async function add(file: string, options: Options): Promise<void> {
         hint: 'Give the new one a version of its own in its manifest.',
       })
     }
-    modelFolder(place.directory).put(given)
     const topics = await log.topics()
     const payments = topics.get(scenario.event.topic.name)
     const partitions = payments?.partitions ?? newPartitions(place, scenario.event.topic.partitions)
     const topic = modelTopic(place.scenario)
-    if (!topics.has(topic.name)) await log.ensureTopics([{ ...topic, partitions }])
-    await appendModelRecord(log, place.scenario, record, Date.now(), registry)
+    const own = topics.has(topic.name) ? [] : [{ ...topic, partitions }]
+    await log.ensureTopics([...own, modelFilesTopic(place.scenario)])
+    await addModel(log, place.scenario, given, Date.now(), registry)
   } finally {
     await log.close()
   }
@@ -106,7 +107,7 @@ async function list(options: Options): Promise<void> {
 
 async function remove(name: string, options: Options): Promise<void> {
   const place = placeOf(options)
-  const { appendModelRecord, inForce, readModelRecords } = await import('../../scenarios/model-records.ts')
+  const { inForce, readModelRecords, recordAppends } = await import('../../scenarios/model-records.ts')
   const log = await openLog(place)
   try {
     const registry = await openRegistry(place)
@@ -119,7 +120,7 @@ async function remove(name: string, options: Options): Promise<void> {
     }
     const { version, sha256, manifest, eventTime } = found
     const record = { name, version, sha256, action: 'withdraw', eventTime, manifest } as const
-    await appendModelRecord(log, place.scenario, record, Date.now(), registry)
+    await log.append([await recordAppends(log, place.scenario, record, Date.now(), registry)])
     if (options.json) return printJson(record)
     print(`${name} ${version} scores no more from its record on`)
   } finally {

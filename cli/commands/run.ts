@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { addSettingOptions } from '../place.ts'
+import type { RunFlags } from '../run-scenario.ts'
 
 const help = `
 A worker: scores what is appended until SIGTERM or Ctrl-C, then finishes what it has read, flushes and ends; a second
@@ -17,14 +18,15 @@ Examples:
 export function define(command: Command): void {
   command
     .argument('[scenario]', 'a scenario (default: the setting, fraud)')
-    .option('--state <dir>', 'folder of embedded log and state, and of models (default: .rheo/<scenario>)')
+    .option('--state <dir>', 'folder of embedded log and state (default: .rheo/<scenario>)')
     .option('--batch-records <n>', 'records folded per commit (default: 1000)')
     .option('--provider <name>', 'what models run on: cpu, auto, webgpu, cuda (default: cpu)')
+    .option('--dense', 'train a neural network on the way, in one of the workers that say so, and let it score too')
   addSettingOptions(command.optionsGroup('Kafka:'), ['Kafka'])
   addSettingOptions(command.optionsGroup('Redis:'), ['Redis'])
   addSettingOptions(command.optionsGroup('Schema registry:'), ['Schema registry'])
   addSettingOptions(command.optionsGroup('Running:'), ['Running'])
-  command.addHelpText('after', help).action(async (name: string | undefined, flags: object) => {
+  command.addHelpText('after', help).action(async (name: string | undefined, flags: RunFlags) => {
     const { runScenario } = await import('../run-scenario.ts')
     await runScenario(name, flags)
   })

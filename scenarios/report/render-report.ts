@@ -1,5 +1,6 @@
 import { type ArmStyle, armStyles, sentence } from './arm-style.ts'
 import { html, type Markup } from './markup.ts'
+import { modelTable } from './model-table.ts'
 import { day, decimal, percent, whole } from './number-format.ts'
 import { calibrationChart, precisionRecallChart } from './quality-charts.ts'
 import type { Evaluation, FlowCounts, ReportData, RuleFigures, RunFact } from './report-data.ts'
@@ -27,6 +28,7 @@ export function renderReport(data: ReportData): string {
 <main>
 <header><h1>${data.title}</h1>${evaluation === null ? null : html`<p>${measured(evaluation)}</p>`}</header>
 ${evaluation === null ? unmeasured : quality(data, evaluation)}
+${data.models === null ? null : modelTable(data.models)}
 ${data.flow === null ? null : flow(data.flow)}
 ${data.facts.length === 0 ? null : facts(data.facts)}
 <footer>Times are event times in UTC. Every score was given before its label was known. Point at a dot to read its numbers.</footer>

@@ -13,6 +13,8 @@ export interface ReportData {
   readonly flow: FlowCounts | null
   /** null: nothing could be measured, as without labels. */
   readonly evaluation: Evaluation | null
+  /** null: no model scored. */
+  readonly models: ModelFigures | null
   /** Changes of the world, drawn as vertical marks. */
   readonly marks: readonly { readonly atMs: number; readonly label: string }[]
   /** Times of activity, drawn as bars under the curves; half-open. */
@@ -37,13 +39,21 @@ export interface FlowCounts {
   readonly deleted: number
 }
 
-/** What `createEvaluation` measures. */
 /** What reports call the scored events, and those of them whose label is true: `payments`, `frauds`. */
 export interface Words {
   readonly events: string
   readonly positives: string
 }
 
+/** The online model alone first, then the champion that blends it, the models, the other arms. */
+export interface ModelFigures {
+  /** On the events that models scored. */
+  readonly evaluation: Evaluation
+  /** What each of its arms is, in words. */
+  readonly roles: readonly string[]
+}
+
+/** What `createEvaluation` measures. */
 export interface Evaluation {
   readonly words: Words
   /** The window evaluated, event time of the payments, half-open. */

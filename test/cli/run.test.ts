@@ -57,6 +57,39 @@ describe('run, on the embedded log', () => {
       expect(stdout.trim().split('\n')).toHaveLength(2)
     }))
 
+  it('trains a dense model beside the scoring, and lets it score', () =>
+    inFolder(async (directory) => {
+      const replay = [
+        'replay',
+        'fraud',
+        '--payments',
+        '2600',
+        '--days',
+        '20',
+        '--slice',
+        '3h',
+        '--state',
+        '.rheo/fraud',
+      ]
+      expect((await rheo(directory, replay)).code).toBe(0)
+      const worker = startWorker(directory, EMBEDDED, ['--dense'])
+      const models = async () => JSON.parse((await rheo(directory, ['model', 'ls', '--json'])).stdout).models
+      try {
+        await until('a version', async () => (await models()).length > 0, { workers: [worker] })
+        expect(await models()).toMatchObject([{ name: 'dense', version: '2048', scores: true }])
+        await rheo(directory, ['produce', 'payments'], { stdin: payment('p1') })
+        const args = ['subscribe', 'scores', '--since', 'start', '--no-follow', '--json']
+        const scores = async () => (await rheo(directory, args)).stdout
+        await until('its score', async () => (await scores()).includes('"p1"'), { workers: [worker] })
+        const [score] = (await scores()).split('\n').filter((line) => line.includes('"p1"'))
+        expect(JSON.parse(score!).event).toMatchObject({ modelName: 'ftrl+dense@2048', degraded: false })
+      } finally {
+        worker.signal('SIGTERM')
+      }
+      expect(await worker.ended).toBe(0)
+      expect(worker.text()).not.toContain('is not trained')
+    }))
+
   it.each([
     ['Kafka without a state store that all workers reach', { RHEO_KAFKA: '127.0.0.1:9', RHEO_REDIS: '' }, '--redis'],
     [

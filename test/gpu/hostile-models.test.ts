@@ -94,6 +94,12 @@ describe('a hostile or damaged model is refused with MODEL_INVALID', () => {
     })
   })
 
+  it('a field whose tag has more than 32 bits, which a reader of 32 bits takes for the graph', () => {
+    // Field 7 with 2^32 on top, of two bytes.
+    const hidden = [0xba, 0x80, 0x80, 0x80, 0x10, 2, 0, 0]
+    expect(() => inspectModel(Uint8Array.from([...mlpBytes(), ...hidden]))).toThrow('tag')
+  })
+
   it('a larger file than allowed', () => {
     expect(() => inspectModel(new Uint8Array(101), { maxFileBytes: 100, maxElements: 1, maxDepth: 1 })).toThrow(
       'at most 100',

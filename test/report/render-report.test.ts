@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createEvaluation } from '../../scenarios/report/evaluation.ts'
 import { html } from '../../scenarios/report/markup.ts'
+import { plainModels } from '../../scenarios/report/model-table.ts'
 import { renderReport } from '../../scenarios/report/render-report.ts'
 import type { ReportData } from '../../scenarios/report/report-data.ts'
 import { timeAxis } from '../../scenarios/report/time-axis.ts'
@@ -35,6 +36,10 @@ function evaluated(arms: readonly string[], days = 70) {
   return evaluation.measure()
 }
 
+const models = {
+  evaluation: evaluated(['ftrl', 'selfOptimising', 'trees<1>']),
+  roles: ['the online model alone', 'all of them blended', 'a model alone'],
+}
 const both = evaluated(['frozen', 'selfOptimising'])
 
 function reportOf(changes: Partial<ReportData> = {}): string {
@@ -43,6 +48,7 @@ function reportOf(changes: Partial<ReportData> = {}): string {
     facts: [{ name: 'Model', value: 'ftrl' }],
     flow: { input: 1_010, scored: 1_000, deadLetters: 4, late: 3, duplicates: 2, deleted: 1 },
     evaluation: both,
+    models: null,
     marks: [{ atMs: START_MS + 20 * DAY_MS, label: 'device farms start' }],
     spans: [{ attack: 'device-farm', fromMs: START_MS + 20 * DAY_MS, untilMs: START_MS + 90 * DAY_MS }],
     fprBand: { low: 0.01, high: 0.014 },
@@ -74,6 +80,25 @@ describe('the report', () => {
       `+${(100 * difference.low).toFixed(1)} to +${(100 * difference.high).toFixed(1)}, 95 % interval`,
     )
     expect(page).toMatch(/<p class="zh" lang="zh-Hans">误报率 1\.2 % 时：自优化模型召回率/)
+  })
+
+  test('shows what each model was worth beside the champion, here and in the terminal', () => {
+    const { atTarget } = models.evaluation.comparison!
+    const gain = `selfOptimising minus ftrl alone at 1.2 %: +${(100 * atTarget.difference.value).toFixed(1)} points of recall`
+    expect(reportOf()).not.toContain('Models beside the online one')
+    const page = reportOf({ models })
+    expect(page).toContain(gain)
+    const [online, , trees] = models.evaluation.arms
+    const recall = (arm = online!) => `${(100 * arm.recallAtFpr[1]!.recall).toFixed(1)} %`
+    expect(recall(online)).not.toBe(recall(trees))
+    const rowOf = (name: string) => page.match(new RegExp(`<tr><th scope="row">${name}</th>.*?</tr>`))?.[0]
+    expect(rowOf('ftrl, the online model alone')).toContain(`<td>${recall(online)}</td>`)
+    expect(rowOf('trees&lt;1&gt;, a model alone')).toContain(`<td>${recall(trees)}</td>`)
+    expect(unbalanced(page)).toEqual([])
+    const lines = plainModels(models).split('\n')
+    expect(lines[2]).toMatch(/^ftrl .* the online model alone$/)
+    expect(lines[4]).toContain(recall(trees))
+    expect(lines.at(-1)).toContain(gain)
   })
 
   test('claims no winner when the interval holds zero, and owns up to a loss', () => {

@@ -3,8 +3,9 @@ import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import type { ModelRecord } from '../../processors/inference.ts'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
 import { generatedAdmissions, STREAM_START_MS } from '../../scenarios/fraud/stream.ts'
-import { modelMemory } from '../../scenarios/model-files.ts'
+import { createFileReader, fileAppends } from '../../scenarios/model-files.ts'
 import { createOnnxHosts } from '../../scenarios/model-hosts.ts'
+import type { NewModel } from '../../scenarios/model-records.ts'
 import type { RheoError } from '../../schemas/errors.ts'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
 import { modelRecordSchema } from '../../schemas/generated/models/model-record.ts'
@@ -39,12 +40,7 @@ export function amountTrees(below: number, above: number): Tree[] {
   return [{ feature, threshold: 60, missing: 'below', below: { value: below }, above: { value: above } }]
 }
 
-export interface TestModel {
-  readonly bytes: Uint8Array
-  readonly record: ModelRecord
-}
-
-export function testModel(version: string, trees: readonly Tree[], fromMs: number, name = 'trees'): TestModel {
+export function testModel(version: string, trees: readonly Tree[], fromMs: number, name = 'trees'): NewModel {
   const bytes = encodeOnnx(treeRegressor(trees, NAMES.length))
   const manifest = parseManifest(
     JSON.stringify({ ...manifestOf(bytes, NAMES, { opset: null, missing: { rule: 'nan' } }), name, version }),
@@ -78,25 +74,25 @@ export interface ModelRun {
   readonly store: StateStore | null
   readonly admissions: readonly Admission[]
   /** Those whose files are there. */
-  readonly models: readonly TestModel[]
+  readonly models: readonly NewModel[]
   readonly batchRecords?: number
   readonly diesAfter?: number
 }
 
 /** One call of a replay whose topology takes models in; called again with the same log and store, it goes on. */
 export async function runWithModels({ log, store, admissions, models, batchRecords = 1_000, diesAfter }: ModelRun) {
-  const files = modelMemory()
-  for (const model of models) files.put(model)
   const failures: RheoError[] = []
   const hosts = createOnnxHosts({
     featureNames: NAMES,
-    read: files.read,
+    read: createFileReader(log, 'fraud'),
     provider: 'cpu',
+    swaps: 'at its record',
     onFailure: (error) => failures.push(error),
   })
   const topology = fraud.topology(1, SLICE_MS, undefined, hosts)
   const input = { name: INPUT_TOPIC, partitions: 1, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 } as const
   await log.ensureTopics([...topology.topics, input])
+  await log.append(models.map(({ bytes, record }) => fileAppends('fraud', record.sha256, bytes, 0)))
   try {
     const tasks = await replay({
       topology,

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { sigmoid } from '../../processors/learners/sigmoid.ts'
 import { modelLogit } from '../../processors/learners/stacker.ts'
+import type { NewModel } from '../../scenarios/model-records.ts'
 import type { Outcome } from '../../schemas/generated/fraud/outcome.ts'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
 import { createMemoryLog } from '../../streams/event-log/memory.ts'
@@ -16,7 +17,6 @@ import {
   runWithModels,
   START_MS,
   scoresOf,
-  type TestModel,
   testModel,
   withRecords,
 } from './model-run.ts'
@@ -24,7 +24,7 @@ import {
 const first = testModel('1', amountTrees(0.25, 0.75), START_MS + 48 * HOUR_MS)
 const second = testModel('2', amountTrees(0.125, 0.5), START_MS + 120 * HOUR_MS)
 
-async function run(models: readonly TestModel[], there: readonly TestModel[] = models, batchRecords = 1_000) {
+async function run(models: readonly NewModel[], there: readonly NewModel[] = models, batchRecords = 1_000) {
   const log = createMemoryLog()
   const admissions = withRecords(models.map(({ record }) => record))
   const { failures } = await runWithModels({ log, store: null, admissions, models: there, batchRecords })

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
 import { createTrainer } from '../../gpu/onnx-trainer.ts'
+import { openModel } from '../../gpu/open-model.ts'
+import { PROBABILITY } from '../../gpu/probability-scorer.ts'
 import { tanh } from '../../gpu/train/elementwise.ts'
 import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import { adam, type Optimiser, sgd } from '../../gpu/train/optimisers.ts'
-import { manifestOf, mlpModel } from '../gpu/models.ts'
+import { FOUR, manifestOf, mlpModel } from '../gpu/models.ts'
 import { classifier, exampleBatch } from '../gpu/training-fixtures.ts'
 
 /** Run by `deploy/local/webgpu.sh npx vitest run --config vitest.servers.config.ts test/servers/webgpu.test.ts`. */
@@ -25,6 +27,28 @@ describe('WebGPU against the CPU', () => {
       const actual = (await gpu.score(features, batch)).outputs.get('p')!
       expect(Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!)))).toBeLessThanOrEqual(1e-5)
     }
+  })
+
+  it('serves a scenario from a thread of its own, and holds the event loop up for little of the opening', async () => {
+    const bytes = encodeOnnx(mlpModel(4, 8))
+    const manifest = manifestOf(bytes, FOUR)
+    const features = Float32Array.from({ length: 64 * 4 }, (_, i) => Math.sin(i))
+    const cpu = await openModel(bytes, manifest, 'cpu', FOUR)
+    const startMs = performance.now()
+    let turnMs = startMs
+    let heldMs = 0
+    const turns = setInterval(() => {
+      heldMs = Math.max(heldMs, performance.now() - turnMs)
+      turnMs = performance.now()
+    }, 1)
+    const gpu = await openModel(bytes, manifest, 'webgpu', FOUR)
+    clearInterval(turns)
+    expect(heldMs).toBeLessThan((performance.now() - startMs) / 3)
+    const { outputs, degraded } = await gpu.score(features, 64)
+    expect(degraded).toBeNull()
+    const expected = (await cpu.score(features, 64)).outputs.get(PROBABILITY)!
+    expect(Math.max(...expected.map((p, i) => Math.abs(p - outputs.get(PROBABILITY)![i]!)))).toBeLessThanOrEqual(1e-5)
+    await Promise.all([cpu.close(), gpu.close()])
   })
 
   /**

@@ -33,9 +33,13 @@ export function serverEnvironment(more: Readonly<Record<string, string>> = {}): 
   return { ...(Object.fromEntries(clean) as Record<string, string>), ...SERVERS, ...more }
 }
 
-export function startWorker(directory: string, more: Readonly<Record<string, string>> = {}): WorkerProcess {
+export function startWorker(
+  directory: string,
+  more: Readonly<Record<string, string>> = {},
+  flags: readonly string[] = [],
+): WorkerProcess {
   const env = serverEnvironment({ RHEO_HTTP_PORT: '0', ...more })
-  const child = spawn(process.execPath, [main, 'run', 'fraud'], { cwd: directory, env })
+  const child = spawn(process.execPath, [main, 'run', 'fraud', ...flags], { cwd: directory, env })
   return watch(child)
 }
 
