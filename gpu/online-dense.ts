@@ -21,8 +21,9 @@ export interface DenseRule {
 /** For a hundred features or so; not tuned to any data. */
 export const DENSE_RULE: DenseRule = { name: 'dense', seed: 1, batch: 64, publishEvery: 32 }
 
-const SETTINGS = { factors: 8, hidden: [64, 32], rate: 0.001, positiveWeight: 1, clipNorm: 1 }
-/** What a missing feature becomes: below every count and amount. */
+/** Buckets: a few hundred merchant categories and countries share few of them. */
+const SETTINGS = { buckets: 509, factors: 8, hidden: [64, 32], rate: 0.001, positiveWeight: 1, clipNorm: 1 }
+/** What a missing feature becomes: below every count and amount, and no code of a category. */
 const MISSING = -1
 
 export interface PublishedModel {
@@ -39,9 +40,21 @@ export interface OnlineDense {
   close(): Promise<void>
 }
 
-export async function createOnlineDense(featureNames: readonly string[], rule: DenseRule): Promise<OnlineDense> {
+/** @param categories features whose numbers are codes of names, not negative: they get hashed embeddings */
+export async function createOnlineDense(
+  featureNames: readonly string[],
+  categories: readonly string[],
+  rule: DenseRule,
+): Promise<OnlineDense> {
   const width = featureNames.length
-  const { step, parameters, probability } = deepFm({ ...SETTINGS, features: width }, seededRandom(rule.seed))
+  const isCategory = new Set(categories)
+  const columns = [
+    ...featureNames.keys().filter((column) => !isCategory.has(featureNames[column]!)),
+    ...featureNames.keys().filter((column) => isCategory.has(featureNames[column]!)),
+  ]
+  const numbers = featureNames.filter((name) => !isCategory.has(name)).length
+  const settings = { ...SETTINGS, numbers, categories: width - numbers }
+  const { step, parameters, probability } = deepFm(settings, seededRandom(rule.seed))
   const trainer = await createTrainer(step, { provider: 'cpu' })
   const rows: Float32Array[] = []
   const labels: number[] = []
@@ -56,7 +69,7 @@ export async function createOnlineDense(featureNames: readonly string[], rule: D
     const manifest: Manifest = {
       name: rule.name,
       version: String(learnt),
-      input: { name: 'x', dtype: 'float32', features: [...featureNames] },
+      input: { name: 'x', dtype: 'float32', features: columns.map((column) => featureNames[column]!) },
       missing: { rule: 'constant', value: MISSING },
       outputs: [{ name: 'probability', width: 1 }],
       opset: OPSET,
@@ -69,7 +82,7 @@ export async function createOnlineDense(featureNames: readonly string[], rule: D
 
   return {
     take(features, label, eventMs, labelMs) {
-      rows.push(Float32Array.from(features, (value) => (Number.isNaN(value) ? MISSING : value)))
+      rows.push(Float32Array.from(columns, (column) => (Number.isNaN(features[column]!) ? MISSING : features[column]!)))
       labels.push(label)
       times.push({ eventMs, labelMs })
     },

@@ -26,7 +26,7 @@ export interface DenseLearnerOptions {
 
 export async function createDenseLearner({ scenario, log, files, rule }: DenseLearnerOptions): Promise<DenseLearner> {
   const { names } = scenario.featureSet
-  const dense = await createOnlineDense(names, rule)
+  const dense = await createOnlineDense(names, scenario.model.categorical ?? [], rule)
   /** Features wait for their label: about 1 KB each for 123. */
   const waiting = new Map<string, Float64Array>()
   let examples: { readonly putOutMs: number; readonly learn: () => void }[] = []

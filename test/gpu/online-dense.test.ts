@@ -8,6 +8,7 @@ import { featureProducts } from '../../gpu/train/deep-fm.ts'
 import { createGraph } from '../../gpu/train/graph.ts'
 import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import { seededRandom } from '../../gpu/train/parameters.ts'
+import { hash53 } from '../../processors/features/value-hash.ts'
 import { gradientError, numbers } from './finite-difference.ts'
 
 const NAMES = ['a', 'b', 'c']
@@ -22,10 +23,25 @@ function examples(count: number, seed: number): { row: Float64Array; label: 0 | 
   })
 }
 
-async function trained(count: number, chunk: number): Promise<PublishedModel[]> {
-  const dense = await createOnlineDense(NAMES, RULE)
+/** The label is whether the channel is the one that belongs to the country: codes without an order. */
+function categoryExamples(count: number, seed: number): { row: Float64Array; label: 0 | 1 }[] {
+  const random = seededRandom(seed)
+  const code = (name: string): number => hash53(name)
+  return Array.from({ length: count }, () => {
+    const [country, channel] = [Math.floor(random() * 20), Math.floor(random() * 3)]
+    const label = country % 3 === channel ? 1 : 0
+    return { row: Float64Array.of(code(`country ${country}`), random(), code(`channel ${channel}`)), label }
+  })
+}
+
+async function trained(
+  count: number,
+  chunk: number,
+  categories: readonly string[] = [],
+  all = examples(count, 1),
+): Promise<PublishedModel[]> {
+  const dense = await createOnlineDense(NAMES, categories, RULE)
   const published: PublishedModel[] = []
-  const all = examples(count, 1)
   for (let from = 0; from < count; from += chunk) {
     all.slice(from, from + chunk).forEach(({ row, label }, i) => {
       dense.take(row, label, from + i, from + i + 1_000)
@@ -80,17 +96,44 @@ describe('a dense model that learns online', () => {
   })
 
   it('is served through its manifest, and learns what takes two features at once', async () => {
-    const { bytes, manifest } = (await trained(12_800, 500)).at(-1)!
-    const scorer = createProbabilityScorer(
-      await createOnnxScorer(bytes, manifest, { provider: 'cpu' }),
-      manifest,
-      NAMES,
+    const model = (await trained(12_800, 500)).at(-1)!
+    expect(await accuracy(model, examples(400, 2))).toBeGreaterThan(0.95)
+  })
+
+  it('gives each category a hashed embedding: it learns pairs of names, and names unknown or missing are scored, too', async () => {
+    const all = categoryExamples(25_600, 1)
+    const versions = await trained(25_600, 500, ['a', 'c'], all)
+    const again = await trained(2_560, 2_560, ['a', 'c'], all)
+    expect(again.map(({ manifest }) => manifest.sha256)).toEqual(
+      versions.slice(0, again.length).map(({ manifest }) => manifest.sha256),
     )
-    const test = examples(400, 2)
-    const rows = Float32Array.from(test.flatMap(({ row }) => [...row]))
-    const probabilities = (await scorer.score(rows, test.length)).outputs.get(PROBABILITY)!
-    await scorer.close()
-    const right = test.filter(({ label }, i) => probabilities[i]! >= 0.5 === (label === 1)).length
-    expect(right / test.length).toBeGreaterThan(0.95)
+    const model = versions.at(-1)!
+    expect(model.manifest.input.features).toEqual(['b', 'a', 'c'])
+    const test = categoryExamples(400, 2)
+    expect(await accuracy(model, test)).toBeGreaterThan(0.95)
+    expect(await accuracy((await trained(12_800, 500, [], all)).at(-1)!, test)).toBeLessThan(0.8)
+    const unknown = [
+      Float64Array.of(hash53('nowhere'), 0.5, Number.NaN),
+      Float64Array.of(Number.NaN, Number.NaN, Number.NaN),
+    ]
+    expect(await probabilitiesOf(model, unknown)).toHaveLength(2)
   })
 })
+
+async function probabilitiesOf(
+  { bytes, manifest }: PublishedModel,
+  rows: readonly Float64Array[],
+): Promise<Float32Array> {
+  const scorer = createProbabilityScorer(await createOnnxScorer(bytes, manifest, { provider: 'cpu' }), manifest, NAMES)
+  const { outputs } = await scorer.score(Float32Array.from(rows.flatMap((row) => [...row])), rows.length)
+  await scorer.close()
+  return outputs.get(PROBABILITY)!
+}
+
+async function accuracy(model: PublishedModel, test: ReturnType<typeof examples>): Promise<number> {
+  const probabilities = await probabilitiesOf(
+    model,
+    test.map(({ row }) => row),
+  )
+  return test.filter(({ label }, i) => probabilities[i]! >= 0.5 === (label === 1)).length / test.length
+}

@@ -1,0 +1,44 @@
+import { createTrainer } from '../../gpu/onnx-trainer.ts'
+import type { Value } from '../../gpu/train/graph.ts'
+import type { Optimiser } from '../../gpu/train/optimisers.ts'
+import { classifier, exampleBatch } from './training-fixtures.ts'
+
+export interface TrainingRun {
+  readonly optimiser: Optimiser
+  readonly activation: (x: Value) => Value
+  readonly seed: number
+  readonly steps: number
+  /** Batches that neither provider sees, counted from 0. */
+  readonly without?: readonly number[]
+}
+
+export interface ProviderDistance {
+  /** ‖difference‖ / ‖weights‖ over all trained tensors after the last step. */
+  readonly distance: number
+  /** The first batch in which not as many hidden units were above 0 on WebGPU as on the CPU; null: none. */
+  readonly partedAt: number | null
+}
+
+/** Trains the same classifier on the same batches on the CPU and on WebGPU, its state on the device, no operator on the CPU. */
+export async function distanceOfWebGpu(run: TrainingRun): Promise<ProviderDistance> {
+  const { step, parameters } = classifier(run.optimiser, run.seed, run.activation)
+  const cpu = await createTrainer(step, { provider: 'cpu' })
+  const gpu = await createTrainer(step, { provider: 'webgpu', cpuFallback: 'forbidden' })
+  let partedAt: number | null = null
+  for (let i = 0; i < run.steps; i++) {
+    if (run.without?.includes(i)) continue
+    const batch = exampleBatch(i, 32)
+    const [expected, actual] = [await cpu.step(batch), await gpu.step(batch)]
+    if (expected['positive'] !== actual['positive']) partedAt ??= i
+  }
+  const [expected, actual] = [await cpu.state(), await gpu.state()]
+  let [difference, size] = [0, 0]
+  for (const { name } of parameters) {
+    expected.get(name)!.forEach((value, i) => {
+      difference += (value - actual.get(name)![i]!) ** 2
+      size += value ** 2
+    })
+  }
+  await Promise.all([cpu.close(), gpu.close()])
+  return { distance: Math.sqrt(difference / size), partedAt }
+}
