@@ -4,6 +4,7 @@ import { float32 } from './onnx-runtime.ts'
 import { createTrainer } from './onnx-trainer.ts'
 import { compile } from './train/compile.ts'
 import { deepFm } from './train/deep-fm.ts'
+import { MISSING } from './train/field-rows.ts'
 import { encodeOnnx, OPSET } from './train/onnx-encoder.ts'
 import { asInitializer, seededRandom } from './train/parameters.ts'
 
@@ -23,8 +24,6 @@ export const DENSE_RULE: DenseRule = { name: 'dense', seed: 1, batch: 64, publis
 
 /** Buckets: a few hundred merchant categories and countries share few of them. */
 const SETTINGS = { buckets: 509, factors: 8, hidden: [64, 32], rate: 0.001, positiveWeight: 1, clipNorm: 1 }
-/** What a missing feature becomes: below every count and amount, and no code of a category. */
-const MISSING = -1
 
 export interface PublishedModel {
   readonly bytes: Uint8Array

@@ -1,13 +1,12 @@
-import { abs, add, log, mul, sigmoid, sign, square, sub } from './elementwise.ts'
-import { createGraph, type Value } from './graph.ts'
-import { hashedRows, hashedTableRows } from './hashed-embedding.ts'
-import { gemm, matMul } from './linear.ts'
+import { abs, add, log, mul, sigmoid, sign, square, sub, where } from './elementwise.ts'
+import { hashedEmbedding, hashedTableRows, isKnown, knotEmbedding, knotTableRows } from './field-rows.ts'
+import { createGraph, staticDim, type Value } from './graph.ts'
 import { binaryClassWeights, sigmoidCrossEntropy, weightedMean } from './losses.ts'
 import { declareParameters, mlp, mlpParameters } from './mlp.ts'
 import { adam } from './optimisers.ts'
 import { constantParameter, type Parameter, type Random } from './parameters.ts'
 import { reduceSum } from './reductions.ts'
-import { concat, gatherRows, reshape, slice } from './shaping.ts'
+import { concat, reshape, slice } from './shaping.ts'
 import { type TrainingStep, trainingStep } from './training-step.ts'
 
 export interface DeepFmSettings {
@@ -17,7 +16,7 @@ export interface DeepFmSettings {
   readonly categories: number
   /** Rows of the embedding table per category: a prime. */
   readonly buckets: number
-  /** Length of each feature's factor: what its products with all others are made of. */
+  /** Length of a feature's factor: what its products with all others are made of. */
   readonly factors: number
   /** Units of the hidden layers. */
   readonly hidden: readonly number[]
@@ -30,15 +29,17 @@ export interface DeepFmSettings {
 
 /** Half a dozen decades of amounts and counts come to within about ±3. */
 const SQUEEZE = 0.25
+/** What the perceptron gets for a missing number: below every count and amount. */
+const UNKNOWN = -1
 
 /**
- * DeepFM (Guo et al. 2017): the log-odds are the sum of a linear part, of all products of two features with factorised
- * weights (Rendle 2010), and of a multi-layer perceptron, over the same inputs, learnt together. Numbers are raw features,
- * squeezed by sign(x)·ln(1 + |x|); a category has a weight and a factor per hashed value, and its factor goes into the
- * perceptron too.
+ * DeepFM (Guo et al. 2017): every feature has an embedding, of a weight and a factor, found by its value: a category by its hash,
+ * a number between the two knots around it. The log-odds are the sum of the weights, of the products of all pairs of factors
+ * (Rendle 2010), and of a multi-layer perceptron over the numbers, squeezed by sign(x)·ln(1 + |x|), and the categories'
+ * factors; all learnt together.
  *
- * The training step takes `x` float32 [batch, numbers + categories] and `y` float32 [batch, 1], 0 or 1; a negative code is a
- * missing category. `probability` float32 [batch, 1] is what to serve: a slice of the same graph.
+ * The training step takes `x` float32 [batch, numbers + categories], raw, MISSING where nothing is known (a category also if it is negative), and
+ * `y` float32 [batch, 1], 0 or 1. `probability` float32 [batch, 1] is what to serve: a slice of the same graph.
  */
 export function deepFm(
   settings: DeepFmSettings,
@@ -48,56 +49,56 @@ export function deepFm(
   const graph = createGraph()
   const x = graph.input('x', 'float32', ['batch', numbers + categories])
   const y = graph.input('y', 'float32', ['batch', 1])
-  const rows = hashedTableRows(categories, buckets)
-  const parameters: readonly Parameter[] = [
-    constantParameter('wide', [numbers, 1], 0),
-    constantParameter('bias', [1], 0),
-    smallFactors('factors', numbers, numbers, factors, random),
+  const fields = numbers + categories
+  const tables = [
+    embeddingTable('numbers', knotTableRows(numbers), fields, factors, random),
     ...(categories === 0
       ? []
-      : [
-          constantParameter('wide.categories', [rows, 1], 0),
-          smallFactors('factors.categories', rows, categories, factors, random),
-        ]),
+      : [embeddingTable('categories', hashedTableRows(categories, buckets), fields, factors, random)]),
+  ]
+  const parameters: readonly Parameter[] = [
+    constantParameter('bias', [1], 0),
+    ...tables,
     ...mlpParameters('deep.', [numbers + categories * factors, ...hidden, 1], random),
   ]
   const values = declareParameters(graph, parameters)
   const raw = categories === 0 ? x : slice(x, 0, numbers)
-  const inputs = mul(mul(sign(raw), log(add(abs(raw), 1))), SQUEEZE)
-  let wide = gemm(inputs, values.get('wide')!, { bias: values.get('bias')! })
-  let deepInputs = inputs
-  let embedded: Value | null = null
+  const known = where(isKnown(raw), raw, UNKNOWN)
+  const embedded = [knotEmbedding(raw, values.get('numbers')!)]
+  const deepInputs = [mul(mul(sign(known), log(add(abs(known), 1))), SQUEEZE)]
   if (categories > 0) {
-    const at = hashedRows(slice(x, numbers, numbers + categories), buckets)
-    embedded = gatherRows(values.get('factors.categories')!, at)
-    wide = add(wide, reshape(reduceSum(gatherRows(values.get('wide.categories')!, at), [1]), ['batch', 1]))
-    deepInputs = concat([inputs, reshape(embedded, ['batch', categories * factors])])
+    const rows = hashedEmbedding(slice(x, numbers, fields), buckets, values.get('categories')!)
+    embedded.push(rows)
+    deepInputs.push(reshape(slice(rows, 1, factors + 1), ['batch', categories * factors]))
   }
-  const products = featureProducts(inputs, values.get('factors')!, embedded)
-  const logits = add(add(wide, products), mlp(deepInputs, 'deep.', values))
+  const deep = mlp(concat(deepInputs), 'deep.', values)
+  const logits = add(add(weightsAndProducts(embedded), values.get('bias')!), deep)
   const loss = weightedMean(sigmoidCrossEntropy(logits, y), binaryClassWeights(y, 1, positiveWeight))
   const step = trainingStep({ graph, parameters, values, loss: reduceSum(loss), optimiser: adam(rate), clipNorm })
   return { step, parameters, probability: sigmoid(logits) }
 }
 
-/** Factors float32 [rows, k], of which an example uses `used` at once: a tenth of Glorot's bound, so that products begin near 0. */
-function smallFactors(name: string, rows: number, used: number, k: number, random: Random): Parameter {
-  const bound = 0.1 * Math.sqrt(6 / (used + k))
-  const initial = Float32Array.from({ length: rows * k }, () => (random() * 2 - 1) * bound)
-  return { name, dims: [rows, k], initial }
+/**
+ * Rows float32 [rows, 1 + k] of a weight, at first 0, and a factor, so small that products begin near 0: a tenth of Glorot's
+ * bound for `fields` inputs.
+ */
+function embeddingTable(name: string, rows: number, fields: number, k: number, random: Random): Parameter {
+  const bound = 0.1 * Math.sqrt(6 / (fields + k))
+  const initial = Float32Array.from({ length: rows * (k + 1) }, (_, i) =>
+    i % (k + 1) === 0 ? 0 : (random() * 2 - 1) * bound,
+  )
+  return { name, dims: [rows, k + 1], initial }
 }
 
 /**
- * x float32 [batch, features], factors float32 [features, k], embedded float32 [batch, categories, k] (the factors of what each
- * category is): float32 [batch, 1], Σᵢ<ⱼ ⟨vᵢ, vⱼ⟩·xᵢ·xⱼ over numbers and categories, x of a category being 1. It is
- * ½·Σ over factors of (Σ v·x)² − Σ v²·x², in time linear in the features.
+ * Σᵢ wᵢ + Σᵢ<ⱼ ⟨vᵢ, vⱼ⟩ over all fields: float32 [batch, 1] from parts float32 [batch, fields of the part, 1 + k], a weight and a
+ * factor each. The products are ½·Σ over factors of (Σ v)² − Σ v², in time linear in the fields.
  */
-export function featureProducts(x: Value, factors: Value, embedded: Value | null = null): Value {
-  const ofNumbers = [matMul(x, factors), matMul(square(x), square(factors))] as const
-  const overCategories = (terms: Value): Value => reshape(reduceSum(terms, [1]), ofNumbers[0].shape)
-  const [sum, sumOfSquares] =
-    embedded === null
-      ? ofNumbers
-      : [add(ofNumbers[0], overCategories(embedded)), add(ofNumbers[1], overCategories(square(embedded)))]
-  return mul(reduceSum(sub(square(sum), sumOfSquares), [-1]), 0.5)
+export function weightsAndProducts(parts: readonly Value[]): Value {
+  const width = staticDim(parts[0]!, -1)
+  const overFields = (terms: Value): Value => reshape(reduceSum(terms, [1]), [terms.shape[0]!, width])
+  const sum = parts.map(overFields).reduce((a, b) => add(a, b))
+  const sumOfSquares = parts.map((part) => overFields(square(part))).reduce((a, b) => add(a, b))
+  const products = reduceSum(slice(sub(square(sum), sumOfSquares), 1, width), [-1])
+  return add(slice(sum, 0, 1), mul(products, 0.5))
 }

@@ -1,15 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { createOnlineDense, type PublishedModel } from '../../gpu/online-dense.ts'
-import { float32, openSession, runOnce } from '../../gpu/onnx-runtime.ts'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
 import { createProbabilityScorer, PROBABILITY } from '../../gpu/probability-scorer.ts'
-import { compile } from '../../gpu/train/compile.ts'
-import { featureProducts } from '../../gpu/train/deep-fm.ts'
-import { createGraph } from '../../gpu/train/graph.ts'
-import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import { seededRandom } from '../../gpu/train/parameters.ts'
 import { hash53 } from '../../processors/features/value-hash.ts'
-import { gradientError, numbers } from './finite-difference.ts'
 
 const NAMES = ['a', 'b', 'c']
 const RULE = { name: 'dense', seed: 7, batch: 32, publishEvery: 4 }
@@ -51,37 +45,6 @@ async function trained(
   await dense.close()
   return published
 }
-
-describe('products of features with factorised weights', () => {
-  const [rows, width, factors] = [2, 4, 3]
-  const x = numbers(rows * width, 3)
-  const v = numbers(width * factors, 4)
-
-  it('are those of all pairs', async () => {
-    const graph = createGraph()
-    const [xs, vs] = [graph.input('x', 'float32', [rows, width]), graph.input('v', 'float32', [width, factors])]
-    const bytes = encodeOnnx(compile('products', { sum: featureProducts(xs, vs) }))
-    const session = await openSession(bytes, { provider: 'cpu' })
-    const out = await runOnce(session, { x: float32([rows, width], x), v: float32([width, factors], v) })
-    await session.release()
-    for (let row = 0; row < rows; row++) {
-      let expected = 0
-      for (let i = 0; i < width; i++)
-        for (let j = i + 1; j < width; j++)
-          for (let k = 0; k < factors; k++)
-            expected += v[i * factors + k]! * v[j * factors + k]! * x[row * width + i]! * x[row * width + j]!
-      expect(Number(out.get('sum')!.data[row])).toBeCloseTo(expected, 5)
-    }
-  })
-
-  it('have the gradient that differences have', async () => {
-    const error = await gradientError(
-      { x: { shape: [rows, width], data: x }, v: { shape: [width, factors], data: v } },
-      ({ x: xs, v: vs }) => featureProducts(xs!, vs!),
-    )
-    expect(error).toBeLessThan(4e-3)
-  })
-})
 
 describe('a dense model that learns online', () => {
   it('publishes by its declared rule: the same versions, to the byte, however the examples come in', async () => {
