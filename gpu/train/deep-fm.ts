@@ -1,5 +1,5 @@
-import { abs, add, log, mul, sigmoid, sign, square, sub, where } from './elementwise.ts'
-import { hashedEmbedding, hashedTableRows, isKnown, knotEmbedding, knotTableRows } from './field-rows.ts'
+import { add, mul, sigmoid, square, sub, where } from './elementwise.ts'
+import { hashedEmbedding, hashedTableRows, isKnown, knotEmbedding, knotPlace, knotTableRows } from './field-rows.ts'
 import { createGraph, staticDim, type Value } from './graph.ts'
 import { binaryClassWeights, sigmoidCrossEntropy, weightedMean } from './losses.ts'
 import { declareParameters, mlp, mlpParameters } from './mlp.ts'
@@ -27,16 +27,16 @@ export interface DeepFmSettings {
   readonly clipNorm: number
 }
 
-/** Half a dozen decades of amounts and counts come to within about ±3. */
-const SQUEEZE = 0.25
+/** Brings the knots' scale, −6 to 28, to what a perceptron likes. */
+const SQUEEZE = 0.1
 /** What the perceptron gets for a missing number: below every count and amount. */
 const UNKNOWN = -1
 
 /**
  * DeepFM (Guo et al. 2017): every feature has an embedding, of a weight and a factor, found by its value: a category by its hash,
  * a number between the two knots around it. The log-odds are the sum of the weights, of the products of all pairs of factors
- * (Rendle 2010), and of a multi-layer perceptron over the numbers, squeezed by sign(x)·ln(1 + |x|), and the categories'
- * factors; all learnt together.
+ * (Rendle 2010), and of a multi-layer perceptron over the numbers on the knots' logarithmic scale and the
+ * categories' factors; all learnt together.
  *
  * The training step takes `x` float32 [batch, numbers + categories], raw, MISSING where nothing is known (a category also if it is negative), and
  * `y` float32 [batch, 1], 0 or 1. `probability` float32 [batch, 1] is what to serve: a slice of the same graph.
@@ -63,9 +63,10 @@ export function deepFm(
   ]
   const values = declareParameters(graph, parameters)
   const raw = categories === 0 ? x : slice(x, 0, numbers)
-  const known = where(isKnown(raw), raw, UNKNOWN)
-  const embedded = [knotEmbedding(raw, values.get('numbers')!)]
-  const deepInputs = [mul(mul(sign(known), log(add(abs(known), 1))), SQUEEZE)]
+  const known = isKnown(raw)
+  const place = knotPlace(raw)
+  const embedded = [knotEmbedding(place, known, values.get('numbers')!)]
+  const deepInputs = [where(known, mul(place, SQUEEZE), UNKNOWN)]
   if (categories > 0) {
     const rows = hashedEmbedding(slice(x, numbers, fields), buckets, values.get('categories')!)
     embedded.push(rows)

@@ -27,20 +27,24 @@ export function hashedTableRows(fields: number, buckets: number): number {
   return fields * (buckets + 1)
 }
 
-/**
- * What the table says of numbers: float32 [batch, fields, width] from x float32 [batch, fields]. Between two knots it
- * is a straight line, so that nothing jumps where two providers round differently.
- */
-export function knotEmbedding(x: Value, table: Value): Value {
+/** Where numbers stand on the scale of the knots: float32 of x's shape, 0 for 0, held between the first and the last knot. */
+export function knotPlace(x: Value): Value {
   const place = mul(sign(x), mul(log(add(mul(abs(x), 64), 1)), Math.LOG2E))
-  const held = sub(minimum(maximum(place, LOWEST_KNOT), HIGHEST_KNOT), LOWEST_KNOT)
-  const below = x.graph.node('Floor', [held], { shape: x.shape, gradient: null })
-  const present = isKnown(x)
-  const beyond = where(present, sub(held, below), 0)
-  const knots = wholeNumbers(where(present, below, KNOTS))
+  return minimum(maximum(place, LOWEST_KNOT), HIGHEST_KNOT)
+}
+
+/**
+ * What the table says of numbers: float32 [batch, fields, width] from where they stand (`knotPlace`) and which are known (bool),
+ * [batch, fields] both. Between two knots it is a straight line, so that nothing jumps where two providers round differently.
+ */
+export function knotEmbedding(place: Value, known: Value, table: Value): Value {
+  const above = sub(place, LOWEST_KNOT)
+  const below = place.graph.node('Floor', [above], { shape: place.shape, gradient: null })
+  const beyond = where(known, sub(above, below), 0)
+  const knots = wholeNumbers(where(known, below, KNOTS))
   const at = (knot: number) => gatherRows(table, fieldRows(knots, KNOTS + 1, knot))
   const [lower, upper] = [at(0), at(1)]
-  return add(lower, mul(reshape(beyond, [...x.shape, 1]), sub(upper, lower)))
+  return add(lower, mul(reshape(beyond, [...place.shape, 1]), sub(upper, lower)))
 }
 
 /**
