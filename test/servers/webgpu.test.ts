@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { createOnlineDense, type PublishedModel } from '../../gpu/online-dense.ts'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
+import { createProbabilityScorer, PROBABILITY } from '../../gpu/probability-scorer.ts'
 import { silu } from '../../gpu/train/elementwise.ts'
 import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import { adam, sgd } from '../../gpu/train/optimisers.ts'
+import { seededRandom } from '../../gpu/train/parameters.ts'
+import { hash53 } from '../../processors/features/value-hash.ts'
 import { manifestOf, mlpModel } from '../gpu/models.ts'
 import { distanceOfWebGpu } from '../gpu/provider-distance.ts'
 
@@ -24,6 +28,33 @@ describe('WebGPU against the CPU', () => {
       const actual = (await gpu.score(features, batch)).outputs.get('p')!
       expect(Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!)))).toBeLessThanOrEqual(1e-5)
     }
+  })
+
+  it('finds the same embeddings of names and numbers, known or not, though its whole numbers are counted on the CPU', async () => {
+    const names = ['amount', 'country', 'channel', 'count']
+    const random = seededRandom(3)
+    const row = () =>
+      names.map((name) => {
+        if (random() < 0.1) return Number.NaN
+        const code = Math.floor(random() * 50)
+        return name.startsWith('c') && name !== 'count'
+          ? hash53(`${name} ${code}`)
+          : (random() - 0.2) * 10 ** (code / 8)
+      })
+    const rule = { name: 'dense', seed: 1, batch: 64, publishEvery: 16 }
+    const dense = await createOnlineDense(names, ['country', 'channel'], rule)
+    for (let i = 0; i < 64 * 16; i++) dense.take(Float64Array.from(row()), random() < 0.3 ? 1 : 0, i, i)
+    const [{ bytes, manifest }] = (await dense.advance()) as [PublishedModel]
+    await dense.close()
+    const features = Float32Array.from(Array.from({ length: 200 }, row).flat())
+    const [expected, actual] = await Promise.all(
+      (['cpu', 'webgpu'] as const).map(async (provider) => {
+        const scorer = await createOnnxScorer(bytes, manifest, { provider })
+        return (await createProbabilityScorer(scorer, manifest, names).score(features, 200)).outputs.get(PROBABILITY)!
+      }),
+    )
+    expect(new Set(expected).size).toBeGreaterThan(150)
+    expect(Math.max(...expected!.map((value, i) => Math.abs(value - actual![i]!)))).toBeLessThanOrEqual(1e-5)
   })
 
   /** The default activation; ReLU parts now and then (docs/gpu.md, `bench/webgpu-distance.ts`). */
