@@ -47,12 +47,10 @@ export async function createOnlineDense(
 ): Promise<OnlineDense> {
   const width = featureNames.length
   const isCategory = new Set(categories)
-  const columns = [
-    ...featureNames.keys().filter((column) => !isCategory.has(featureNames[column]!)),
-    ...featureNames.keys().filter((column) => isCategory.has(featureNames[column]!)),
-  ]
-  const numbers = featureNames.filter((name) => !isCategory.has(name)).length
-  const settings = { ...SETTINGS, numbers, categories: width - numbers }
+  const numbers = featureNames.filter((name) => !isCategory.has(name))
+  const inOrder = [...numbers, ...featureNames.filter((name) => isCategory.has(name))]
+  const columns = inOrder.map((name) => featureNames.indexOf(name))
+  const settings = { ...SETTINGS, numbers: numbers.length, categories: width - numbers.length }
   const { step, parameters, probability } = deepFm(settings, seededRandom(rule.seed))
   const trainer = await createTrainer(step, { provider: 'cpu' })
   const rows: Float32Array[] = []
@@ -68,7 +66,7 @@ export async function createOnlineDense(
     const manifest: Manifest = {
       name: rule.name,
       version: String(learnt),
-      input: { name: 'x', dtype: 'float32', features: columns.map((column) => featureNames[column]!) },
+      input: { name: 'x', dtype: 'float32', features: inOrder },
       missing: { rule: 'constant', value: MISSING },
       outputs: [{ name: 'probability', width: 1 }],
       opset: OPSET,

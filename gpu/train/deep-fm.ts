@@ -33,13 +33,14 @@ const SQUEEZE = 0.1
 const UNKNOWN = -1
 
 /**
- * DeepFM (Guo et al. 2017): every feature has an embedding, of a weight and a factor, found by its value: a category by its hash,
- * a number between the two knots around it. The log-odds are the sum of the weights, of the products of all pairs of factors
- * (Rendle 2010), and of a multi-layer perceptron over the numbers on the knots' logarithmic scale and the
- * categories' factors; all learnt together.
+ * DeepFM (Guo et al. 2017): every feature has an embedding, of a weight and a factor, found by its value: a category by its
+ * hash, a number between the two knots around it. The log-odds are the sum of the weights, of the products of all pairs of
+ * factors (Rendle 2010), and of a multi-layer perceptron over the numbers on the knots' logarithmic scale and the categories'
+ * factors; all learnt together.
  *
- * The training step takes `x` float32 [batch, numbers + categories], raw, MISSING where nothing is known (a category also if it is negative), and
- * `y` float32 [batch, 1], 0 or 1. `probability` float32 [batch, 1] is what to serve: a slice of the same graph.
+ * The training step takes `x` float32 [batch, numbers + categories], raw, MISSING where nothing is known (a category is also
+ * missing if it is negative), and `y` float32 [batch, 1], 0 or 1. `probability` float32 [batch, 1] is what to serve: a slice of
+ * the same graph.
  */
 export function deepFm(
   settings: DeepFmSettings,
