@@ -7,7 +7,7 @@
 import { openSession, runOnce } from '../gpu/onnx-runtime.ts'
 import { createTrainer } from '../gpu/onnx-trainer.ts'
 import { compile } from '../gpu/train/compile.ts'
-import { add } from '../gpu/train/elementwise.ts'
+import { add, relu } from '../gpu/train/elementwise.ts'
 import { fisherName, fisherStep } from '../gpu/train/fisher.ts'
 import { createGraph } from '../gpu/train/graph.ts'
 import { NGRAMS } from '../gpu/train/hashed-ngrams.ts'
@@ -49,7 +49,7 @@ const graph = createGraph()
 const parameters = fresh(0)
 const values = declareParameters(graph, parameters)
 const x = graph.input('x', 'float32', ['batch', NGRAMS.width])
-const logits = mlp(x, '', values)
+const logits = mlp(x, '', values, relu)
 const loss = weightedMean(
   softmaxCrossEntropy(logits, graph.input('y', 'float32', ['batch', intents.length])),
   graph.input('weights', 'float32', ['batch', 1]),

@@ -3,7 +3,7 @@ import { parseManifest } from '../gpu/manifest.ts'
 import type { Provider } from '../gpu/onnx-runtime.ts'
 import { createOnnxScorer } from '../gpu/onnx-scorer.ts'
 import { compile } from '../gpu/train/compile.ts'
-import { sigmoid } from '../gpu/train/elementwise.ts'
+import { relu, sigmoid } from '../gpu/train/elementwise.ts'
 import { createGraph } from '../gpu/train/graph.ts'
 import { declareParameters, mlp, mlpParameters } from '../gpu/train/mlp.ts'
 import { encodeOnnx, OPSET } from '../gpu/train/onnx-encoder.ts'
@@ -18,7 +18,7 @@ const SECONDS_PER_CELL = 0.6
 const graph = createGraph()
 const x = graph.input('x', 'float32', ['batch', FEATURES])
 const parameters = mlpParameters('', [FEATURES, 64, 1], seededRandom(1))
-const p = sigmoid(mlp(x, '', declareParameters(graph, parameters)))
+const p = sigmoid(mlp(x, '', declareParameters(graph, parameters), relu))
 const bytes = encodeOnnx(
   compile(
     'mlp',

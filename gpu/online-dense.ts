@@ -4,6 +4,7 @@ import { float32 } from './onnx-runtime.ts'
 import { createTrainer } from './onnx-trainer.ts'
 import { compile } from './train/compile.ts'
 import { deepFm } from './train/deep-fm.ts'
+import { MISSING } from './train/field-rows.ts'
 import { encodeOnnx, OPSET } from './train/onnx-encoder.ts'
 import { asInitializer, seededRandom } from './train/parameters.ts'
 
@@ -14,16 +15,17 @@ export interface DenseRule {
   readonly seed: number
   /** Examples of one training step, in the order in which their labels became known; a rest waits. */
   readonly batch: number
-  /** Steps from one published version to the next. */
+  /** Steps from one published version to the next, */
   readonly publishEvery: number
+  /** or more, until so much time has passed between their last labels, ms: each version's file stays in the log. */
+  readonly publishEveryMs: number
 }
 
 /** For a hundred features or so; not tuned to any data. */
-export const DENSE_RULE: DenseRule = { name: 'dense', seed: 1, batch: 64, publishEvery: 32 }
+export const DENSE_RULE: DenseRule = { name: 'dense', seed: 1, batch: 64, publishEvery: 32, publishEveryMs: 3_600_000 }
 
-const SETTINGS = { factors: 8, hidden: [64, 32], rate: 0.001, positiveWeight: 1, clipNorm: 1 }
-/** What a missing feature becomes: below every count and amount. */
-const MISSING = -1
+/** Buckets: a few hundred merchant categories and countries share few of them. */
+const SETTINGS = { buckets: 509, factors: 8, hidden: [64, 32], rate: 0.001, positiveWeight: 1, clipNorm: 1 }
 
 export interface PublishedModel {
   readonly bytes: Uint8Array
@@ -39,15 +41,26 @@ export interface OnlineDense {
   close(): Promise<void>
 }
 
-export async function createOnlineDense(featureNames: readonly string[], rule: DenseRule): Promise<OnlineDense> {
+/** @param categories features whose numbers are codes of names, not negative: they get hashed embeddings */
+export async function createOnlineDense(
+  featureNames: readonly string[],
+  categories: readonly string[],
+  rule: DenseRule,
+): Promise<OnlineDense> {
   const width = featureNames.length
-  const { step, parameters, probability } = deepFm({ ...SETTINGS, features: width }, seededRandom(rule.seed))
+  const isCategory = new Set(categories)
+  const numbers = featureNames.filter((name) => !isCategory.has(name))
+  const inOrder = [...numbers, ...featureNames.filter((name) => isCategory.has(name))]
+  const columns = inOrder.map((name) => featureNames.indexOf(name))
+  const settings = { ...SETTINGS, numbers: numbers.length, categories: width - numbers.length }
+  const { step, parameters, probability } = deepFm(settings, seededRandom(rule.seed))
   const trainer = await createTrainer(step, { provider: 'cpu' })
   const rows: Float32Array[] = []
   const labels: number[] = []
   const times: { readonly eventMs: number; readonly labelMs: number }[] = []
   let learnt = 0
   let firstMs = Number.POSITIVE_INFINITY
+  let publishedMs = Number.NEGATIVE_INFINITY
 
   async function publish(labelMs: number): Promise<PublishedModel> {
     const state = await trainer.state()
@@ -56,7 +69,7 @@ export async function createOnlineDense(featureNames: readonly string[], rule: D
     const manifest: Manifest = {
       name: rule.name,
       version: String(learnt),
-      input: { name: 'x', dtype: 'float32', features: [...featureNames] },
+      input: { name: 'x', dtype: 'float32', features: inOrder },
       missing: { rule: 'constant', value: MISSING },
       outputs: [{ name: 'probability', width: 1 }],
       opset: OPSET,
@@ -69,7 +82,7 @@ export async function createOnlineDense(featureNames: readonly string[], rule: D
 
   return {
     take(features, label, eventMs, labelMs) {
-      rows.push(Float32Array.from(features, (value) => (Number.isNaN(value) ? MISSING : value)))
+      rows.push(Float32Array.from(columns, (column) => (Number.isNaN(features[column]!) ? MISSING : features[column]!)))
       labels.push(label)
       times.push({ eventMs, labelMs })
     },
@@ -87,7 +100,10 @@ export async function createOnlineDense(featureNames: readonly string[], rule: D
           y: float32([rule.batch, 1], labels.splice(0, rule.batch)),
         })
         learnt += rule.batch
-        if (learnt % (rule.batch * rule.publishEvery) === 0) published.push(await publish(known.at(-1)!.labelMs))
+        const { labelMs } = known.at(-1)!
+        if (learnt % (rule.batch * rule.publishEvery) > 0 || labelMs - publishedMs < rule.publishEveryMs) continue
+        publishedMs = labelMs
+        published.push(await publish(labelMs))
       }
       return published
     },

@@ -37,7 +37,7 @@ export async function createDenseLearner(options: DenseLearnerOptions): Promise<
   // What stands there by now, a former learner published from the same examples.
   const records = await readModelRecords(log, scenario.name, registry)
   const published = new Set(records.filter(({ name }) => name === rule.name).map(({ version }) => version))
-  const dense = await createOnlineDense(names, rule)
+  const dense = await createOnlineDense(names, scenario.model.categorical ?? [], rule)
   /** Features wait for their label: about 700 bytes each for 123. */
   const waiting = new Map<string, Float32Array>()
   let examples: { readonly putOutMs: number; readonly learn: () => void }[] = []

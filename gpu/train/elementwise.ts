@@ -109,6 +109,11 @@ export function tanh(x: Value): Value {
   return unary('Tanh', x, (y) => sub(1, square(y)))
 }
 
+/** x·σ(x) (Elfwing, Uchibe and Doya 2018): shaped like ReLU, with a derivative that does not jump. */
+export function silu(x: Value): Value {
+  return mul(x, sigmoid(x))
+}
+
 /** The exact Gaussian error linear unit, x·Φ(x) (Hendrycks and Gimpel 2016). */
 export function gelu(x: Value): Value {
   const erf = unary('Erf', mul(x, Math.SQRT1_2), (_, from) => mul(exp(neg(square(from))), 2 / Math.sqrt(Math.PI)))

@@ -1,4 +1,4 @@
-import { relu } from './elementwise.ts'
+import { silu } from './elementwise.ts'
 import type { Graph, Value } from './graph.ts'
 import { gemm } from './linear.ts'
 import { constantParameter, glorot, type Parameter, type Random } from './parameters.ts'
@@ -18,12 +18,15 @@ export function declareParameters(graph: Graph, parameters: readonly Parameter[]
   return new Map(parameters.map(({ name, dims }) => [name, graph.input(name, 'float32', dims)]))
 }
 
-/** `activation` (ReLU by default) between layers, none after the last: float32 [batch, widths.last] from [batch, widths.first]. */
+/**
+ * `activation` between layers, none after the last: float32 [batch, widths.last] from [batch, widths.first]. SiLU by default: where
+ * ReLU's derivative jumps, one rounding may part two providers for good (docs/gpu.md).
+ */
 export function mlp(
   x: Value,
   prefix: string,
   parameters: ReadonlyMap<string, Value>,
-  activation: (x: Value) => Value = relu,
+  activation: (x: Value) => Value = silu,
 ): Value {
   let activations = x
   for (let layer = 0; ; layer++) {

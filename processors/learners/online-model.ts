@@ -8,6 +8,8 @@ import { SharedEncoding } from './shared-encoding.ts'
 /** A model that learns from every label: a learner somewhere, and scorers that follow it by its updates. */
 export interface OnlineModelSpec {
   readonly name: string
+  /** Features whose numbers are names (category codes); a dense model beside it treats them so, too. Default: none. */
+  readonly categorical?: readonly string[]
   /** `featureNames` says what stands where in the feature vectors, the same for learner and scorers. */
   createScorer(featureNames: readonly string[]): ModelScorer
   createLearner(featureNames: readonly string[]): ModelLearner
@@ -59,6 +61,7 @@ export function ftrl(options: FtrlModelOptions = {}): OnlineModelSpec {
   }
   return {
     name,
+    categorical,
     createScorer: (featureNames) => new FtrlModelScorer(encodingOf(featureNames)),
     createLearner: (featureNames) => new FtrlModelLearner(featureNames, model),
   }

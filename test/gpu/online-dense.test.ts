@@ -1,17 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { createOnlineDense, type PublishedModel } from '../../gpu/online-dense.ts'
-import { float32, openSession, runOnce } from '../../gpu/onnx-runtime.ts'
+import { createOnlineDense, type DenseRule, type PublishedModel } from '../../gpu/online-dense.ts'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
 import { createProbabilityScorer, PROBABILITY } from '../../gpu/probability-scorer.ts'
-import { compile } from '../../gpu/train/compile.ts'
-import { featureProducts } from '../../gpu/train/deep-fm.ts'
-import { createGraph } from '../../gpu/train/graph.ts'
-import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import { seededRandom } from '../../gpu/train/parameters.ts'
-import { gradientError, numbers } from './finite-difference.ts'
+import { hash53 } from '../../processors/features/value-hash.ts'
 
 const NAMES = ['a', 'b', 'c']
-const RULE = { name: 'dense', seed: 7, batch: 32, publishEvery: 4 }
+const RULE = { name: 'dense', seed: 7, batch: 32, publishEvery: 4, publishEveryMs: 0 }
 
 /** The label is whether exactly one of a and b is large: no linear model finds it, products of two features do. */
 function examples(count: number, seed: number): { row: Float64Array; label: 0 | 1 }[] {
@@ -22,10 +17,26 @@ function examples(count: number, seed: number): { row: Float64Array; label: 0 | 
   })
 }
 
-async function trained(count: number, chunk: number): Promise<PublishedModel[]> {
-  const dense = await createOnlineDense(NAMES, RULE)
+/** The label is whether the channel is the one that belongs to the country: codes without an order. */
+function categoryExamples(count: number, seed: number): { row: Float64Array; label: 0 | 1 }[] {
+  const random = seededRandom(seed)
+  const code = (name: string): number => hash53(name)
+  return Array.from({ length: count }, () => {
+    const [country, channel] = [Math.floor(random() * 20), Math.floor(random() * 3)]
+    const label = country % 3 === channel ? 1 : 0
+    return { row: Float64Array.of(code(`country ${country}`), random(), code(`channel ${channel}`)), label }
+  })
+}
+
+async function trained(
+  count: number,
+  chunk: number,
+  categories: readonly string[] = [],
+  all = examples(count, 1),
+  rule: DenseRule = RULE,
+): Promise<PublishedModel[]> {
+  const dense = await createOnlineDense(NAMES, categories, rule)
   const published: PublishedModel[] = []
-  const all = examples(count, 1)
   for (let from = 0; from < count; from += chunk) {
     all.slice(from, from + chunk).forEach(({ row, label }, i) => {
       dense.take(row, label, from + i, from + i + 1_000)
@@ -35,37 +46,6 @@ async function trained(count: number, chunk: number): Promise<PublishedModel[]> 
   await dense.close()
   return published
 }
-
-describe('products of features with factorised weights', () => {
-  const [rows, width, factors] = [2, 4, 3]
-  const x = numbers(rows * width, 3)
-  const v = numbers(width * factors, 4)
-
-  it('are those of all pairs', async () => {
-    const graph = createGraph()
-    const [xs, vs] = [graph.input('x', 'float32', [rows, width]), graph.input('v', 'float32', [width, factors])]
-    const bytes = encodeOnnx(compile('products', { sum: featureProducts(xs, vs) }))
-    const session = await openSession(bytes, { provider: 'cpu' })
-    const out = await runOnce(session, { x: float32([rows, width], x), v: float32([width, factors], v) })
-    await session.release()
-    for (let row = 0; row < rows; row++) {
-      let expected = 0
-      for (let i = 0; i < width; i++)
-        for (let j = i + 1; j < width; j++)
-          for (let k = 0; k < factors; k++)
-            expected += v[i * factors + k]! * v[j * factors + k]! * x[row * width + i]! * x[row * width + j]!
-      expect(Number(out.get('sum')!.data[row])).toBeCloseTo(expected, 5)
-    }
-  })
-
-  it('have the gradient that differences have', async () => {
-    const error = await gradientError(
-      { x: { shape: [rows, width], data: x }, v: { shape: [width, factors], data: v } },
-      ({ x: xs, v: vs }) => featureProducts(xs!, vs!),
-    )
-    expect(error).toBeLessThan(4e-3)
-  })
-})
 
 describe('a dense model that learns online', () => {
   it('publishes by its declared rule: the same versions, to the byte, however the examples come in', async () => {
@@ -79,18 +59,50 @@ describe('a dense model that learns online', () => {
     })
   })
 
+  it('publishes no two versions closer together than its rule says, as the labels became known', async () => {
+    const published = await trained(1_000, 100, [], examples(1_000, 1), { ...RULE, publishEveryMs: 300 })
+    expect(published.map(({ manifest }) => manifest.version)).toEqual(['128', '512', '896'])
+  })
+
   it('is served through its manifest, and learns what takes two features at once', async () => {
-    const { bytes, manifest } = (await trained(12_800, 500)).at(-1)!
-    const scorer = createProbabilityScorer(
-      await createOnnxScorer(bytes, manifest, { provider: 'cpu' }),
-      manifest,
-      NAMES,
+    const model = (await trained(12_800, 500)).at(-1)!
+    expect(await accuracy(model, examples(400, 2))).toBeGreaterThan(0.95)
+  })
+
+  it('gives each category a hashed embedding: it learns pairs of names, and names unknown or missing are scored, too', async () => {
+    const all = categoryExamples(25_600, 1)
+    const versions = await trained(25_600, 500, ['a', 'c'], all)
+    const again = await trained(2_560, 2_560, ['a', 'c'], all)
+    expect(again.map(({ manifest }) => manifest.sha256)).toEqual(
+      versions.slice(0, again.length).map(({ manifest }) => manifest.sha256),
     )
-    const test = examples(400, 2)
-    const rows = Float32Array.from(test.flatMap(({ row }) => [...row]))
-    const probabilities = (await scorer.score(rows, test.length)).outputs.get(PROBABILITY)!
-    await scorer.close()
-    const right = test.filter(({ label }, i) => probabilities[i]! >= 0.5 === (label === 1)).length
-    expect(right / test.length).toBeGreaterThan(0.95)
+    const model = versions.at(-1)!
+    expect(model.manifest.input.features).toEqual(['b', 'a', 'c'])
+    const test = categoryExamples(400, 2)
+    expect(await accuracy(model, test)).toBeGreaterThan(0.95)
+    expect(await accuracy((await trained(12_800, 500, [], all)).at(-1)!, test)).toBeLessThan(0.8)
+    const unknown = [
+      Float64Array.of(hash53('nowhere'), 0.5, Number.NaN),
+      Float64Array.of(Number.NaN, Number.NaN, Number.NaN),
+    ]
+    expect(await probabilitiesOf(model, unknown)).toHaveLength(2)
   })
 })
+
+async function probabilitiesOf(
+  { bytes, manifest }: PublishedModel,
+  rows: readonly Float64Array[],
+): Promise<Float32Array> {
+  const scorer = createProbabilityScorer(await createOnnxScorer(bytes, manifest, { provider: 'cpu' }), manifest, NAMES)
+  const { outputs } = await scorer.score(Float32Array.from(rows.flatMap((row) => [...row])), rows.length)
+  await scorer.close()
+  return outputs.get(PROBABILITY)!
+}
+
+async function accuracy(model: PublishedModel, test: ReturnType<typeof examples>): Promise<number> {
+  const probabilities = await probabilitiesOf(
+    model,
+    test.map(({ row }) => row),
+  )
+  return test.filter(({ label }, i) => probabilities[i]! >= 0.5 === (label === 1)).length / test.length
+}

@@ -1,10 +1,11 @@
 import { float32, type HostTensor } from '../../gpu/onnx-runtime.ts'
-import { relu } from '../../gpu/train/elementwise.ts'
+import { greater, silu, where } from '../../gpu/train/elementwise.ts'
 import { createGraph, type Graph, type Value } from '../../gpu/train/graph.ts'
 import { sigmoidCrossEntropy, weightedMean } from '../../gpu/train/losses.ts'
 import { declareParameters, mlp, mlpParameters } from '../../gpu/train/mlp.ts'
 import type { Optimiser } from '../../gpu/train/optimisers.ts'
 import { type Parameter, seededRandom } from '../../gpu/train/parameters.ts'
+import { reduceSum } from '../../gpu/train/reductions.ts'
 import { type TrainingStep, trainingStep } from '../../gpu/train/training-step.ts'
 
 export interface Classifier {
@@ -14,17 +15,22 @@ export interface Classifier {
   readonly step: TrainingStep
 }
 
-/** A binary classifier 2 → 16 → 1 on `x`, `y`, `weights`. */
-export function classifier(optimiser: Optimiser, seed: number, activation: (x: Value) => Value = relu): Classifier {
+/** A binary classifier 2 → 16 → 1 on `x`, `y`, `weights`. Metric `positive`: how many hidden units of all rows are above 0. */
+export function classifier(optimiser: Optimiser, seed: number, activation: (x: Value) => Value = silu): Classifier {
   const graph = createGraph()
   const x = graph.input('x', 'float32', ['batch', 2])
   const y = graph.input('y', 'float32', ['batch', 1])
   const weights = graph.input('weights', 'float32', ['batch', 1])
   const parameters = mlpParameters('', [2, 16, 1], seededRandom(seed))
   const values = declareParameters(graph, parameters)
-  const logits = mlp(x, '', values, activation)
+  const metrics: Record<string, Value> = {}
+  const logits = mlp(x, '', values, (units) => {
+    metrics['positive'] = reduceSum(where(greater(units, 0), 1, 0))
+    return activation(units)
+  })
   const loss = weightedMean(sigmoidCrossEntropy(logits, y), weights)
-  return { graph, parameters, logits, step: trainingStep({ graph, parameters, values, loss, optimiser, clipNorm: 5 }) }
+  const step = trainingStep({ graph, parameters, values, loss, optimiser, clipNorm: 5, metrics })
+  return { graph, parameters, logits, step }
 }
 
 /** Points of the square, labelled by whether both coordinates have one sign: no line tells them apart. */

@@ -47,7 +47,7 @@ async function replayed(batchRecords: number, stateDir: string | null = null, di
     batchRecords,
     models: {
       given: [],
-      dense: { name: 'dense', seed: 1, batch: 16, publishEvery: STEP / 16 },
+      dense: { name: 'dense', seed: 1, batch: 16, publishEvery: STEP / 16, publishEveryMs: 0 },
       provider: 'cpu',
       onFailure: (error) => {
         throw error
@@ -61,7 +61,7 @@ async function replayed(batchRecords: number, stateDir: string | null = null, di
   return { summary, scores }
 }
 
-const RULE = { name: 'dense', seed: 1, batch: 16, publishEvery: 4 }
+const RULE = { name: 'dense', seed: 1, batch: 16, publishEvery: 4, publishEveryMs: 0 }
 const noHosts = {
   hostOf: () => {
     throw new Error('no model runs here')
