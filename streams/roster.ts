@@ -28,6 +28,7 @@ export class Roster implements MembershipListener {
   /** Tasks of ours that do not run, with the time from which on they are started. */
   readonly #waiting = new Map<number, number>()
   #failure: { readonly error: unknown } | null = null
+  #hasEnded = false
   #wake: (() => void) | null = null
 
   /**
@@ -97,6 +98,13 @@ export class Roster implements MembershipListener {
     if (due.length > 0) await this.#add(due)
   }
 
+  /** Nothing is settled any more: who leaves the membership must not wait for what it has just said, or yet says. */
+  end(): void {
+    this.#hasEnded = true
+    for (const change of this.#changes) change.done()
+    this.#changes = []
+  }
+
   /** Throws away what is in memory: the next `settle` starts every task from its checkpoint, as after a crash. */
   forget(): void {
     for (const { number } of this.#tasks) this.#waiting.set(number, 0)
@@ -121,6 +129,7 @@ export class Roster implements MembershipListener {
   }
 
   #queue(kind: Change['kind'], numbers: readonly number[]): Promise<void> {
+    if (this.#hasEnded) return Promise.resolve()
     return new Promise((done, failed) => {
       this.#changes.push({ kind, numbers, done, failed })
       this.#wake?.()

@@ -116,6 +116,7 @@ export async function runLive(plan: LivePlan): Promise<void> {
       }
     }
   } finally {
+    roster.end()
     await membership.leave()
   }
 }

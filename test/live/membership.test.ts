@@ -110,6 +110,19 @@ describe('workers that share the tasks of a topology', () => {
     expect(await scoredIds()).toEqual(idsOf(400))
   })
 
+  it('end though the membership has more to tell, and waits until it is heard, before it lets them go', async () => {
+    const stop = new AbortController()
+    const membership = byHand([0, 1])
+    membership.leave = async () => {
+      await membership.listener.revoked([0])
+      await membership.listener.assigned([2])
+    }
+    const running = worker(membership, stop.signal)
+    await produce(0, 50)
+    stop.abort()
+    await running
+  })
+
   it('leave a task to whoever has acquired it, and go on with the others', async () => {
     const stop = new AbortController()
     const running = worker(byHand([0, 1, 2, 3]), stop.signal)
