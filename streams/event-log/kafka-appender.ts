@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Kafka, Producer } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
 import { isFencing, isTransient } from './kafka-errors.ts'
-import { idempotentProducer, TransactionalProducer } from './kafka-producer.ts'
-import { type Sends, topicMessages } from './kafka-sends.ts'
+import { IdempotentProducer, TransactionalProducer } from './kafka-producer.ts'
+import type { Sends } from './kafka-sends.ts'
 
 /** A producer that dies in mid-transaction holds readers of its partitions up for so long. */
 const TRANSACTION_TIMEOUT_MS = 10_000
@@ -16,15 +16,15 @@ const PAUSE_MS = 100
  * out in a transaction of a producer that belongs to this object alone.
  */
 export class KafkaAppender {
-  readonly #kafka: Kafka
+  readonly #cluster: KafkaCluster
   readonly #transactionalId = `rheo-append-${randomUUID()}`
-  #idempotent: Promise<Producer> | null = null
+  #idempotent: Promise<IdempotentProducer> | null = null
   #transactional: Promise<TransactionalProducer> | null = null
   /** The end of the last append under way: a producer does one after the other. */
   #tail: Promise<unknown> = Promise.resolve()
 
-  constructor(kafka: Kafka) {
-    this.#kafka = kafka
+  constructor(cluster: KafkaCluster) {
+    this.#cluster = cluster
   }
 
   /** With `joined` the transaction stays open until `end`. */
@@ -50,7 +50,7 @@ export class KafkaAppender {
 
   async close(): Promise<void> {
     await this.#tail
-    await this.#idempotent?.then((producer) => producer.disconnect()).catch(() => undefined)
+    await this.#idempotent?.then((producer) => producer.close()).catch(() => undefined)
     await this.#transactional?.then((producer) => producer.close()).catch(() => undefined)
   }
 
@@ -62,15 +62,15 @@ export class KafkaAppender {
 
   async #alone(sends: Sends): Promise<void> {
     const call = sends.calls[0]!
-    this.#idempotent ??= idempotentProducer(this.#kafka)
+    this.#idempotent ??= IdempotentProducer.open(this.#cluster)
     try {
       const producer = await this.#idempotent
-      sends.sent(call, await producer.sendBatch({ acks: -1, topicMessages: topicMessages(call) }))
+      sends.sent(call, await producer.send(call))
     } catch (error) {
       // Its count of what the broker has may be wrong now; a new producer counts from 0.
       const broken = this.#idempotent
       this.#idempotent = null
-      await broken.then((producer) => producer.disconnect()).catch(() => undefined)
+      await broken.then((producer) => producer.close()).catch(() => undefined)
       throw error
     }
   }
@@ -81,7 +81,7 @@ export class KafkaAppender {
       const hadSent = (await this.#transactional?.catch(() => null))?.isOpen === true
       let step: 'send' | 'commit' = 'send'
       try {
-        this.#transactional ??= TransactionalProducer.open(this.#kafka, this.#transactionalId, TRANSACTION_TIMEOUT_MS)
+        this.#transactional ??= TransactionalProducer.open(this.#cluster, this.#transactionalId, TRANSACTION_TIMEOUT_MS)
         const producer = await this.#transactional
         await producer.send(sends, null, [])
         step = 'commit'

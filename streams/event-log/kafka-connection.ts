@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
-import { mendReadCommitted } from './kafka-aborted.ts'
-import { registerCodecs } from './kafka-codecs.ts'
-import { speedUpProducing } from './kafka-produce-request.ts'
+import { speedUpKafkajs } from './kafka-kafkajs-speed.ts'
+import type { KafkaLink } from './kafka-link.ts'
+import { kafkajsLink } from './kafka-link-kafkajs.ts'
+import { platformaticLink } from './kafka-link-platformatic.ts'
 
 /** How to reach a Kafka cluster, and as whom. */
 export interface KafkaConnection {
@@ -18,7 +19,18 @@ export interface KafkaConnection {
   readonly connectTimeoutMs?: number
   /** Default 30,000. */
   readonly requestTimeoutMs?: number
+  /**
+   * Over whose connections records are sent, fetched and committed. Default kafkajs; platformatic needs the optional package
+   * @platformatic/kafka. Topics and groups are kafkajs's affair in any case.
+   */
+  readonly client?: KafkaClientName
 }
+
+export type KafkaClientName = 'kafkajs' | 'platformatic'
+
+const DEFAULT_CLIENT_ID = 'rheo'
+const CONNECT_TIMEOUT_MS = 5_000
+const REQUEST_TIMEOUT_MS = 30_000
 
 /** PEM text, or the path of a PEM file. */
 export interface KafkaTls {
@@ -41,7 +53,8 @@ export interface KafkaSasl {
  * kafkajs itself logs nothing: what it would log is retried, or arrives as an error with its cause.
  */
 export function kafkaClient(connection: KafkaConnection): Kafka {
-  const { brokers, clientId = 'rheo', tls = 'none', sasl = 'none', connectTimeoutMs = 5_000 } = connection
+  const { brokers, clientId = DEFAULT_CLIENT_ID, tls = 'none', sasl = 'none' } = connection
+  const { connectTimeoutMs = CONNECT_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = connection
   if (brokers.length === 0 || brokers.some((broker) => !/^\S+:\d+$/.test(broker))) {
     throw invalid(`"${brokers.join(',')}" names no Kafka brokers`, 'Write them as host:port, separated by commas.')
   }
@@ -54,16 +67,14 @@ export function kafkaClient(connection: KafkaConnection): Kafka {
   if (sasl !== 'none' && (sasl.username === '' || sasl.password === '')) {
     throw invalid('SASL needs a user name and a password', 'Set both, or switch SASL off.')
   }
-  registerCodecs()
-  speedUpProducing()
-  mendReadCommitted()
+  speedUpKafkajs()
   process.env['KAFKAJS_NO_PARTITIONER_WARNING'] ??= '1'
   return new Kafka({
     brokers: [...brokers],
     clientId,
     connectionTimeout: connectTimeoutMs,
     authenticationTimeout: connectTimeoutMs,
-    requestTimeout: connection.requestTimeoutMs ?? 30_000,
+    requestTimeout: requestTimeoutMs,
     // About 4 s in all. kafkajs's own first pause of 300 ms costs throughput where a broker asks for a moment's patience.
     retry: { initialRetryTime: 20, maxRetryTime: 500, retries: 11 },
     logLevel: logLevel.NOTHING,
@@ -71,6 +82,26 @@ export function kafkaClient(connection: KafkaConnection): Kafka {
     ...(sasl === 'none' ? {} : { sasl: { ...sasl } as SASLOptions }),
   })
 }
+
+/** Opens connections of the client that is chosen; `kafka` is the connection's own. */
+export function linksOf(connection: KafkaConnection, kafka: Kafka): () => KafkaLink {
+  const { clientId = DEFAULT_CLIENT_ID, tls = 'none', sasl = 'none', client = 'kafkajs' } = connection
+  if (client === 'kafkajs') return () => kafkajsLink(kafka)
+  const options = {
+    connectTimeout: connection.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    requestTimeout: connection.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+    ...(tls === 'none' ? {} : { tls: tlsOptions(tls) }),
+    ...(sasl === 'none' ? {} : { sasl: { ...sasl, mechanism: SASL_NAMES[sasl.mechanism] } }),
+  }
+  return () => platformaticLink(clientId, options)
+}
+
+/** As the protocol has them. */
+const SASL_NAMES = {
+  'scram-sha-512': 'SCRAM-SHA-512',
+  'scram-sha-256': 'SCRAM-SHA-256',
+  plain: 'PLAIN',
+} as const
 
 function tlsOptions({ ca, cert, key }: KafkaTls): { ca?: string[]; cert?: string; key?: string } {
   if ((cert === undefined) !== (key === undefined)) {

@@ -1,6 +1,15 @@
+import { createRequire } from 'node:module'
 import { RheoError } from '../../schemas/errors.ts'
 
-/** The broker's or kafkajs's name for the failure: the innermost one that has a type. */
+const require = createRequire(import.meta.url)
+const { createErrorFromCode } = require('kafkajs/src/protocol/error') as { createErrorFromCode(code: number): Error }
+
+/** What a broker answered with an error code, by its name in the protocol. */
+export function kafkaRefusal(code: number): Error {
+  return createErrorFromCode(code)
+}
+
+/** The broker's or the client's name for the failure: the innermost one that has a type. */
 export function kafkaTypeOf(error: unknown): string | undefined {
   for (const cause of causes(error)) if (typeof cause.type === 'string') return cause.type
   return undefined
@@ -11,14 +20,15 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof RheoError) return error.retryable
   if (authFailure(error) !== undefined) return false
   return causes(error).some(
-    ({ name, type, retriable }) =>
+    ({ name, type, code, retriable }) =>
       TRANSIENT_NAMES.has(name ?? '') ||
+      code === 'PLT_KFK_NETWORK' ||
       TRANSIENT_TYPES.has(type ?? '') ||
       (retriable === true && name === 'KafkaJSProtocolError'),
   )
 }
 
-/** Any failure of Kafka or kafkajs as one of ours; a programmer's mistake stays what it is. `what` begins the text. */
+/** Any failure of Kafka or one of its clients as one of ours; a programmer's mistake stays what it is. `what` begins the text. */
 export function kafkaError(error: unknown, what: string): unknown {
   if (error instanceof RheoError) return error
   const type = kafkaTypeOf(error)
@@ -80,15 +90,20 @@ const CONFIG_TYPES = new Set([
 
 /** Codes of Node's TLS for a certificate that is not accepted. */
 const CERTIFICATE = /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|ALTNAME|CERT_|CERTIFICATE|ERR_SSL|ERR_OSSL|EPROTO/
+const NO_MECHANISM = /SASL .* mechanism is not supported|Cannot find a suitable SASL mechanism/
 const AUTHORIZATION = /_AUTHORIZATION_FAILED$/
 
 function authFailure(error: unknown): string | undefined {
   for (const { name, type, code, message } of causes(error)) {
-    if (name === 'KafkaJSSASLAuthenticationError' || type === 'SASL_AUTHENTICATION_FAILED') {
-      return 'Check the user name, the password and the SASL mechanism.'
-    }
-    if (type === 'UNSUPPORTED_SASL_MECHANISM' || /SASL .* mechanism is not supported/.test(message ?? '')) {
+    if (type === 'UNSUPPORTED_SASL_MECHANISM' || NO_MECHANISM.test(message ?? '')) {
       return 'The broker does not offer this SASL mechanism: take SCRAM-SHA-512 or SCRAM-SHA-256.'
+    }
+    if (
+      name === 'KafkaJSSASLAuthenticationError' ||
+      type === 'SASL_AUTHENTICATION_FAILED' ||
+      code === 'PLT_KFK_AUTHENTICATION'
+    ) {
+      return 'Check the user name, the password and the SASL mechanism.'
     }
     if (type !== undefined && AUTHORIZATION.test(type)) return 'The user lacks an ACL for this operation.'
     if (typeof code === 'string' && CERTIFICATE.test(code)) {

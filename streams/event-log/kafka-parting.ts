@@ -1,4 +1,4 @@
-import type { Kafka } from 'kafkajs'
+import type { KafkaCluster } from './kafka-cluster.ts'
 import { TransactionalProducer } from './kafka-producer.ts'
 
 const TIMEOUT_MS = 10_000
@@ -8,13 +8,13 @@ const TIMEOUT_MS = 10_000
  * task takes this id over, too, so that nobody commits for it who held them all before.
  */
 export class Parting {
-  readonly #kafka: Kafka
+  readonly #cluster: KafkaCluster
   /** Per group: takings-over under way, and those that begin after them. */
   readonly #running = new Map<string, Promise<void>>()
   readonly #queued = new Map<string, Promise<void>>()
 
-  constructor(kafka: Kafka) {
-    this.#kafka = kafka
+  constructor(cluster: KafkaCluster) {
+    this.#cluster = cluster
   }
 
   /** Fences whoever holds the right. One taking-over serves all who asked before it began. */
@@ -36,7 +36,7 @@ export class Parting {
 
   /** Fences whoever holds the right, and takes it. */
   take(group: string, timeoutMs: number): Promise<TransactionalProducer> {
-    return TransactionalProducer.open(this.#kafka, `${group}-all`, timeoutMs)
+    return TransactionalProducer.open(this.#cluster, `${group}-all`, timeoutMs)
   }
 
   #begin(group: string): Promise<void> {

@@ -1,13 +1,13 @@
-import type { KafkaMessage } from 'kafkajs'
-import type { Fetched, FetchLimits, Headers, LogRecord } from './event-log.ts'
-import { NO_HEADERS } from './headers.ts'
+import type { Fetched, FetchLimits, LogRecord } from './event-log.ts'
+import type { KafkaRecord, RecordBatch } from './kafka-record-batch.ts'
 
-/** Messages of one batch as they arrived, and where the partition goes on behind them. */
+/** Batches as they arrived together, and where the partition goes on behind them. */
 interface Chunk {
-  readonly messages: readonly KafkaMessage[]
-  /** The first message not yet taken. */
+  readonly batches: readonly RecordBatch[]
+  /** The first batch not yet taken whole. */
   head: number
   readonly next: number
+  readonly sizeBytes: number
 }
 
 const NO_RECORDS: readonly LogRecord[] = []
@@ -24,14 +24,16 @@ export class PartitionBuffer {
   /** Committed records reach at least to here, as far as this process knows. */
   knownEnd = 0
   /** Where the committed records ended when the newest batch was sent. */
-  highWatermark = 0
-  /** About what it holds: keys and values. */
+  committedEnd = 0
+  /** What it holds, as it came. */
   sizeBytes = 0
+  /** Nothing more is read ahead. */
   isPaused = false
-  /** When Kafka was last told to go on elsewhere, and when a record was last asked for; `performance.now()`. */
-  seekedMs = 0
+  /** When a record was last asked for; `performance.now()`. */
   askedMs = 0
   #chunks: Chunk[] = []
+  /** Decoded, and not taken yet. */
+  #peeked: KafkaRecord | null = null
   #waiting: (() => void)[] = []
 
   constructor(topic: string, partition: number, at: number) {
@@ -47,13 +49,15 @@ export class PartitionBuffer {
 
   /** Offsets that Kafka has behind what was taken. */
   get left(): number {
-    return Math.max(0, this.highWatermark - this.readAt)
+    return Math.max(0, this.committedEnd - this.readAt)
   }
 
-  /** Takes in a batch (without messages where there were only markers or aborted records). */
-  push(messages: readonly KafkaMessage[], next: number): void {
-    this.#chunks.push({ messages, head: 0, next })
-    for (const { key, value } of messages) this.sizeBytes += (key?.length ?? 0) + (value?.length ?? 0)
+  /** Takes in batches (none where there were only markers or aborted records). */
+  push(batches: readonly RecordBatch[], next: number): void {
+    let sizeBytes = 0
+    for (const batch of batches) sizeBytes += batch.sizeBytes
+    this.#chunks.push({ batches, head: 0, next, sizeBytes })
+    this.sizeBytes += sizeBytes
     this.fetchAt = next
     this.wake()
   }
@@ -64,22 +68,31 @@ export class PartitionBuffer {
     let left = maxBytes
     while (this.#chunks.length > 0) {
       const chunk = this.#chunks[0]!
-      const { messages } = chunk
-      while (chunk.head < messages.length && records.length < maxRecords) {
-        const message = messages[chunk.head]!
-        const sizeBytes = (message.key?.length ?? 0) + (message.value?.length ?? 0)
-        if (sizeBytes > left && records.length > 0) return this.#taken(records)
-        left -= sizeBytes
-        this.sizeBytes -= sizeBytes
-        chunk.head += 1
-        records.push(new KafkaRecord(message))
-        this.readAt = Number(message.offset) + 1
+      for (;;) {
+        const record = this.#peek(chunk)
+        if (record === null) break
+        if (records.length === maxRecords || (record.sizeBytes > left && records.length > 0))
+          return this.#taken(records)
+        this.#peeked = null
+        left -= record.sizeBytes
+        records.push(record)
+        this.readAt = record.at + 1
       }
-      if (chunk.head < messages.length) return this.#taken(records)
       this.readAt = chunk.next
+      this.sizeBytes -= chunk.sizeBytes
       this.#chunks.shift()
     }
     return this.#taken(records)
+  }
+
+  /** The chunk's next record; null: all are taken. A broker sends whole batches, so those before `readAt` are passed over. */
+  #peek(chunk: Chunk): KafkaRecord | null {
+    while (this.#peeked === null && chunk.head < chunk.batches.length) {
+      const record = chunk.batches[chunk.head]!.next()
+      if (record === null) chunk.head += 1
+      else if (record.at >= this.readAt) this.#peeked = record
+    }
+    return this.#peeked
   }
 
   #taken(records: readonly LogRecord[]): Fetched {
@@ -105,41 +118,3 @@ export class PartitionBuffer {
     for (const wake of waiting) wake()
   }
 }
-
-/** A record as kafkajs read it, in our words. */
-class KafkaRecord implements LogRecord {
-  readonly #message: KafkaMessage
-
-  constructor(message: KafkaMessage) {
-    this.#message = message
-  }
-
-  get offset(): bigint {
-    return BigInt(this.#message.offset)
-  }
-
-  get key(): Uint8Array | null {
-    return this.#message.key
-  }
-
-  get value(): Uint8Array | null {
-    return this.#message.value
-  }
-
-  get timestampMs(): number {
-    return Number(this.#message.timestamp)
-  }
-
-  /** A name that comes twice has its last value; a header without a value is empty. */
-  get headers(): Headers {
-    const headers = this.#message.headers
-    if (headers === undefined) return NO_HEADERS
-    const entries = Object.entries(headers)
-    if (entries.length === 0) return NO_HEADERS
-    return Object.fromEntries(
-      entries.map(([name, value]) => [name, (Array.isArray(value) ? value.at(-1) : value) ?? NO_BYTES]),
-    )
-  }
-}
-
-const NO_BYTES = new Uint8Array(0)

@@ -1,125 +1,145 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { Kafka, Producer, RetryOptions, Transaction } from 'kafkajs'
 import type { Position } from './event-log.ts'
-import { isTransient } from './kafka-errors.ts'
-import { type Sends, topicMessages } from './kafka-sends.ts'
-
-/** About 14 s in all: as long as a broker takes to be replaced. */
-const RETRY: RetryOptions = { initialRetryTime: 5, maxRetryTime: 500, retries: 34 }
-const PATIENCE_MS = 14_000
-const FIRST_PAUSE_MS = 3
-const LONGEST_PAUSE_MS = 100
-/** Where a transaction has no positions to commit. */
-const NO_GROUP = 'rheo-append'
+import type { KafkaCluster } from './kafka-cluster.ts'
+import { Coordinators } from './kafka-coordinators.ts'
+import type { KafkaRequest } from './kafka-link.ts'
+import { patiently } from './kafka-patience.ts'
+import {
+  addOffsetsRequest,
+  addPartitionsRequest,
+  type Committer,
+  commitPositionsRequest,
+  endTransactionRequest,
+  GROUP,
+  initProducerIdRequest,
+  TRANSACTION,
+} from './kafka-requests.ts'
+import type { Send, Sends, SentBatch } from './kafka-sends.ts'
+import { ProducerSession, REPLICATED_WITHIN_MS } from './kafka-session.ts'
 
 /**
- * An idempotent producer, for sends to one partition: what it sends is there once, however often kafkajs repeats it.
- * Not for several partitions at once: see `TransactionalProducer`.
+ * An idempotent producer, for sends to one partition: what it sends is there once, however often it is repeated, because a
+ * repetition has the same sequence. Not for several partitions at once: see `TransactionalProducer`.
  */
-export async function idempotentProducer(kafka: Kafka): Promise<Producer> {
-  const producer = kafka.producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    retry: RETRY,
-  })
-  await producer.connect()
-  return producer
+export class IdempotentProducer {
+  readonly #session: ProducerSession
+
+  static async open(cluster: KafkaCluster): Promise<IdempotentProducer> {
+    const request = initProducerIdRequest({ transactionalId: null, transactionTimeout: REPLICATED_WITHIN_MS })
+    const id = await patiently(() => cluster.ask(request))
+    return new IdempotentProducer(new ProducerSession(cluster, cluster.openLink(), { transactionalId: null, ...id }))
+  }
+
+  private constructor(session: ProducerSession) {
+    this.#session = session
+  }
+
+  send(call: Send): Promise<SentBatch[]> {
+    return patiently(() => this.#session.produce(call))
+  }
+
+  close(): Promise<void> {
+    return this.#session.link.close()
+  }
 }
 
 /**
  * One producer of a transactional id, and its transactions one after the other. `open` fences every earlier producer of
  * the id (InitProducerId), and ends what they left open; later ones fence this one.
  *
- * After a failed send it must be closed, and another opened. kafkajs repeats a send broker by broker: where a partition
- * has moved in between, it is sent twice or not at all. So it may repeat nothing here. And it counts a batch whose answer
- * was lost as not written, so that the broker would take the next one for a repetition, and drop it.
+ * After a failed send it must be closed, and another opened: whether a batch was written is not known when its answer is
+ * lost, and so not the sequence that the broker waits for.
  */
 export class TransactionalProducer {
-  readonly #producer: Producer
-  #transaction: Transaction
-  #begun = false
+  readonly #session: ProducerSession
+  readonly #coordinators: Coordinators
+  readonly #who: Committer
+  /** What the broker knows the open transaction to contain. */
+  #partitions = new Set<string>()
+  #groups = new Set<string>()
 
   /** `timeoutMs`: an open transaction that its producer forgot is ended after so long, and until then holds readers up. */
-  static async open(kafka: Kafka, transactionalId: string, timeoutMs: number): Promise<TransactionalProducer> {
-    const producer = kafka.producer({
-      transactionalId,
-      transactionTimeout: timeoutMs,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      retry: { retries: 0 },
-    })
+  static async open(cluster: KafkaCluster, transactionalId: string, timeoutMs: number): Promise<TransactionalProducer> {
+    const link = cluster.openLink()
     try {
-      await producer.connect()
-      // The first transaction of a kafkajs producer asks for its id and epoch; the broker hears of it only when it sends.
-      return new TransactionalProducer(producer, await producer.transaction())
+      const coordinators = new Coordinators(cluster, link)
+      const request = initProducerIdRequest({ transactionalId, transactionTimeout: timeoutMs })
+      const { producerId, producerEpoch } = await coordinators.ask(TRANSACTION, transactionalId, request)
+      const who = { transactionalId, producerId, producerEpoch }
+      return new TransactionalProducer(new ProducerSession(cluster, link, who), coordinators, who)
     } catch (error) {
-      await producer.disconnect().catch(() => undefined)
+      await link.close()
       throw error
     }
   }
 
-  private constructor(producer: Producer, transaction: Transaction) {
-    this.#producer = producer
-    this.#transaction = transaction
+  private constructor(session: ProducerSession, coordinators: Coordinators, who: Committer) {
+    this.#session = session
+    this.#coordinators = coordinators
+    this.#who = who
   }
 
   /** Something was sent that is neither committed nor aborted. */
   get isOpen(): boolean {
-    return this.#begun
+    return this.#partitions.size > 0 || this.#groups.size > 0
   }
 
   /** Sends records and a group's positions within the transaction; also with none, so that a fenced producer hears of it. */
   async send(sends: Sends, group: string | null, positions: readonly Position[]): Promise<void> {
-    this.#begun = true
-    // Positions first: the broker may still be busy with the last commit, and this can be repeated until it is not.
-    await this.#sendPositions(group ?? NO_GROUP, positions)
-    sends.begin()
-    for (const call of sends.calls) {
-      sends.sent(call, await this.#transaction.sendBatch({ acks: -1, topicMessages: topicMessages(call) }))
-    }
+    const moved = positions.length > 0 || sends.partitions.length === 0 ? group : null
+    await Promise.all([this.#addPartitions(sends.partitions), moved === null ? undefined : this.#addGroup(moved)])
+    await Promise.all([this.#sendRecords(sends), moved === null ? undefined : this.#sendPositions(moved, positions)])
   }
 
   async commit(): Promise<void> {
-    await this.#transaction.commit()
-    await this.#next()
+    await this.#end(true)
   }
 
   async abort(): Promise<void> {
-    await this.#transaction.abort()
-    await this.#next()
+    await this.#end(false)
   }
 
   /** Nothing depends on how it goes: what is left open, the brokers end. */
   async close(): Promise<void> {
-    await this.#producer.disconnect().catch(() => undefined)
+    await this.#session.link.close().catch(() => undefined)
   }
 
-  async #next(): Promise<void> {
-    this.#begun = false
-    this.#transaction = await this.#producer.transaction()
+  async #addPartitions(partitions: Sends['partitions']): Promise<void> {
+    const added = partitions.filter(({ topic, partition }) => !this.#partitions.has(`${topic}/${partition}`))
+    if (added.length === 0) return
+    for (const { topic, partition } of added) this.#partitions.add(`${topic}/${partition}`)
+    const topics = [...Map.groupBy(added, ({ topic }) => topic)].map(([topic, of]) => ({
+      topic,
+      partitions: of.map(({ partition }) => partition),
+    }))
+    await this.#ask(addPartitionsRequest({ ...this.#who, topics }))
+  }
+
+  async #addGroup(groupId: string): Promise<void> {
+    if (this.#groups.has(groupId)) return
+    this.#groups.add(groupId)
+    await this.#ask(addOffsetsRequest({ ...this.#who, groupId }))
+  }
+
+  /** The broker may still be busy with the last commit: asked until it is not. */
+  async #ask(request: KafkaRequest<object>): Promise<void> {
+    await this.#coordinators.ask(TRANSACTION, this.#who.transactionalId, request)
+  }
+
+  async #sendRecords(sends: Sends): Promise<void> {
+    sends.begin()
+    for (const call of sends.calls) sends.sent(call, await this.#session.produce(call))
   }
 
   async #sendPositions(group: string, positions: readonly Position[]): Promise<void> {
-    const topics = new Map<string, { partition: number; offset: string }[]>()
-    for (const { topic, partition, next } of positions) {
-      const entry = { partition, offset: String(next) }
-      const known = topics.get(topic)
-      if (known === undefined) topics.set(topic, [entry])
-      else known.push(entry)
-    }
-    const offsets = {
-      consumerGroupId: group,
-      topics: [...topics].map(([topic, partitions]) => ({ topic, partitions })),
-    }
-    const untilMs = performance.now() + PATIENCE_MS
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      try {
-        return await this.#transaction.sendOffsets(offsets)
-      } catch (error) {
-        if (!isTransient(error) || performance.now() > untilMs) throw error
-        await sleep(pauseMs)
-      }
-    }
+    if (positions.length === 0) return
+    await this.#coordinators.ask(GROUP, group, commitPositionsRequest(this.#who, group, positions))
+  }
+
+  /** Once: where the answer is lost, a new producer finds out whether it happened. */
+  async #end(transactionResult: boolean): Promise<void> {
+    const request = endTransactionRequest({ ...this.#who, transactionResult })
+    await this.#coordinators.askOnce(TRANSACTION, this.#who.transactionalId, request)
+    this.#partitions = new Set()
+    this.#groups = new Set()
   }
 }

@@ -1,5 +1,6 @@
-import type { IHeaders, Message, TopicMessages } from 'kafkajs'
 import type { Appends, NewRecord, TopicSpec } from './event-log.ts'
+import { NO_HEADERS } from './headers.ts'
+import type { PlainRecord } from './kafka-produce-request.ts'
 import { BATCH_OVERHEAD_BYTES } from './kafka-topics.ts'
 import { recordSizeBytes, tooLarge } from './refusals.ts'
 
@@ -8,11 +9,11 @@ interface Piece {
   readonly topic: string
   readonly partition: number
   readonly from: number
-  readonly messages: Message[]
+  readonly messages: PlainRecord[]
   sizeBytes: number
 }
 
-/** What one call of a producer sends: one batch per partition at most. */
+/** What is sent at once: one batch per partition at most. */
 export type Send = readonly Piece[]
 
 /** Where the records of one entry of `appends` are among those of their partition. */
@@ -25,12 +26,12 @@ interface Entry {
 
 /** The base offset that the broker gave to a batch. */
 export interface SentBatch {
-  readonly topicName: string
+  readonly topic: string
   readonly partition: number
-  readonly baseOffset?: string
+  readonly baseOffset: bigint
 }
 
-/** Bounds what one call of a producer holds at once. */
+/** Bounds what one call holds at once. */
 const MOST_RECORDS = 5_000
 const MOST_BYTES = 16 * 1_048_576
 /** What a record takes at most beside key, value and headers, and beside each header. */
@@ -38,8 +39,8 @@ const RECORD_OVERHEAD_BYTES = 31
 const HEADER_OVERHEAD_BYTES = 10
 
 /**
- * Appends as kafkajs sends them. kafkajs sends all records of a partition as one batch, and a broker refuses a batch over
- * the topic's max.message.bytes: so they are cut into batches below it, one call of the producer after the other.
+ * Appends as they are sent. A broker takes one batch per partition and request, and refuses one over the topic's
+ * max.message.bytes: so they are cut into batches below it, sent in one call after the other.
  * Throws RECORD_TOO_LARGE before anything is sent.
  */
 export class Sends {
@@ -89,13 +90,13 @@ export class Sends {
 
   /** Takes in what the broker said to a call. */
   sent(call: Send, batches: readonly SentBatch[]): void {
-    for (const { topicName, partition, baseOffset } of batches) {
-      const piece = call.find((each) => each.topic === topicName && each.partition === partition)
-      if (piece === undefined || baseOffset === undefined) continue
-      const id = `${topicName}/${partition}`
+    for (const { topic, partition, baseOffset } of batches) {
+      const piece = call.find((each) => each.topic === topic && each.partition === partition)
+      if (piece === undefined) continue
+      const id = `${topic}/${partition}`
       const bases = this.#bases.get(id) ?? []
       this.#bases.set(id, bases)
-      bases.push({ from: piece.from, offset: BigInt(baseOffset) })
+      bases.push({ from: piece.from, offset: baseOffset })
     }
   }
 
@@ -125,24 +126,6 @@ export class Sends {
       }),
     )
   }
-}
-
-/**
- * A call in kafkajs's words. kafkajs groups the messages of a topic by partition with `reduce`, copying a partition's list
- * once per message (quadratic, and most of what producing costs). These lists are grouped already, and say so.
- */
-export function topicMessages(call: Send): TopicMessages[] {
-  const topics = new Map<string, Record<number, Message[]>>()
-  for (const { topic, partition, messages } of call) {
-    const groups = topics.get(topic)
-    if (groups === undefined) topics.set(topic, { [partition]: messages })
-    else groups[partition] = messages
-  }
-  return [...topics].map(([topic, groups]) => {
-    const messages = Object.values(groups).flat()
-    Object.defineProperty(messages, 'reduce', { value: () => groups })
-    return { topic, messages }
-  })
 }
 
 /** The calls that together send these batches, none much larger than brokers take. */
@@ -196,29 +179,9 @@ class Cutter {
     }
     piece.sizeBytes += sizeBytes
     this.count += 1
-    piece.messages.push({
-      key: key === null ? null : asBuffer(key),
-      value: bytes === null ? null : asBuffer(bytes),
-      partition: this.#partition,
-      // Kafka knows whole milliseconds only.
-      timestamp: String(Math.floor(timestampMs)),
-      ...(headers === undefined ? {} : { headers: headersOf(headers) }),
-    })
+    piece.messages.push({ key, value: bytes, headers: headers ?? NO_HEADERS, timestampMs: Math.floor(timestampMs) })
   }
 }
 
 /** The head of a record batch. */
 const RECORD_BATCH_BYTES = 61
-
-/** kafkajs takes strings and Buffers. */
-function headersOf(headers: NonNullable<NewRecord['headers']>): IHeaders {
-  const isTaken = Object.values(headers).every((value) => typeof value === 'string' || Buffer.isBuffer(value))
-  if (isTaken) return headers as IHeaders
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, typeof value === 'string' ? value : asBuffer(value)]),
-  )
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Kafka } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
 import type { Position, TaskWriter, Transaction } from './event-log.ts'
+import type { KafkaCluster } from './kafka-cluster.ts'
 import { isTransient, kafkaError } from './kafka-errors.ts'
 import { TransactionalProducer } from './kafka-producer.ts'
 import type { Sends } from './kafka-sends.ts'
@@ -10,7 +10,7 @@ import { fenced } from './refusals.ts'
 
 /** What a task writer needs of the log that it belongs to. */
 export interface WriterLog {
-  readonly kafka: Kafka
+  readonly cluster: KafkaCluster
   readonly transactionTimeoutMs: number
   plan(appends: Transaction['appends']): Promise<Sends>
   /** The group's committed position, as the brokers know it. */
@@ -35,7 +35,7 @@ const PAUSE_MS = 100
  * The right to commit for one task: one transactional producer whose id is the group's and the task's name. Records and
  * positions go out in one Kafka transaction.
  *
- * kafkajs commits positions without the group's generation, so only the transactional id fences: `open` first takes the
+ * Positions are committed without the group's generation, so only the transactional id fences: `open` first takes the
  * id over (which ends the former holder's transaction), and only then may positions be read.
  */
 export class KafkaWriter implements TaskWriter {
@@ -229,7 +229,7 @@ export class KafkaWriter implements TaskWriter {
  * all tasks at once may not do so any more, either.
  */
 async function openProducer(log: WriterLog, group: string, task: string): Promise<TransactionalProducer> {
-  const producer = await TransactionalProducer.open(log.kafka, `${group}-${task}`, log.transactionTimeoutMs)
+  const producer = await TransactionalProducer.open(log.cluster, `${group}-${task}`, log.transactionTimeoutMs)
   try {
     await log.part(group)
     return producer

@@ -3,7 +3,8 @@ import { RheoError } from '../../schemas/errors.ts'
 import { createChangeSignal } from './change-signal.ts'
 import type { Appends, EventLog, TaskWriter } from './event-log.ts'
 import { KafkaAppender } from './kafka-appender.ts'
-import { type KafkaConnection, kafkaClient } from './kafka-connection.ts'
+import { KafkaCluster } from './kafka-cluster.ts'
+import { type KafkaConnection, kafkaClient, linksOf } from './kafka-connection.ts'
 import { kafkaError } from './kafka-errors.ts'
 import { type Bounds, KafkaOffsets } from './kafka-offsets.ts'
 import { Parting } from './kafka-parting.ts'
@@ -29,7 +30,8 @@ export interface KafkaLogOptions extends TopicOptions {
 }
 
 /**
- * The event log over Apache Kafka, by kafkajs. What differs from the embedded logs, within the port's contract:
+ * The event log over Apache Kafka. It asks kafkajs about topics and offsets; what it sends, fetches and commits, it asks of
+ * brokers itself, over the connections of kafkajs or of @platformatic/kafka (kafka-link.ts). What differs from the embedded logs, within the port's contract:
  *
  * - Offsets have gaps: every transaction leaves a marker.
  * - What a task commits is readable some milliseconds later; `bounds` waits for this object's own commits.
@@ -42,6 +44,7 @@ export interface KafkaLogOptions extends TopicOptions {
  */
 export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptions = {}): EventLog {
   const kafka = kafkaClient(connection)
+  const cluster = new KafkaCluster(linksOf(connection, kafka), connection.brokers)
   const changes = createChangeSignal()
   let connecting: Promise<Admin> | null = null
   const admin = (): Promise<Admin> => {
@@ -59,8 +62,8 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   }
   const topics = new KafkaTopics(admin, options)
   const offsets = new KafkaOffsets(admin, topics)
-  const appender = new KafkaAppender(kafka)
-  const parting = new Parting(kafka)
+  const appender = new KafkaAppender(cluster)
+  const parting = new Parting(cluster)
   /** The tasks that commit as one. A union that has ended fails brackets until another is asked for. */
   let united: UnitedTasks | null = null
   const together = new KafkaTogether(
@@ -87,7 +90,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   }
 
   const reader = new KafkaReader(
-    kafka,
+    cluster,
     { maxWaitMs: options.maxWaitMs ?? 50, bufferBytes: options.bufferBytes ?? 2 ** 22 },
     bounds,
     () => changes.raise(),
@@ -120,7 +123,6 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
     async ensureTopics(specs) {
       refuseInside('ensureTopics')
       await asOurs('Creating topics', () => topics.ensure(specs))
-      reader.expect(specs.map(({ name }) => name))
     },
     topics: () => offsets.patiently('Listing topics', () => topics.all()),
     async append(appends) {
@@ -172,7 +174,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       return asOurs(`Acquiring task ${task} of group ${group}`, async () => {
         const writer = await KafkaWriter.open(
           {
-            kafka,
+            cluster,
             transactionTimeoutMs,
             plan,
             part,
@@ -260,6 +262,7 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       await appender.close()
       await united?.close()
       for (const writer of writers.values()) await writer.close()
+      await cluster.close()
       await (await connecting)?.disconnect()
     },
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Sends, topicMessages } from '../../streams/event-log/kafka-sends.ts'
+import { Sends } from '../../streams/event-log/kafka-sends.ts'
 import { codeOf, record, topicSpec } from './harness.ts'
 
 const specOf = (name: string) => topicSpec({ name, maxRecordBytes: 1_000 })
@@ -27,13 +27,10 @@ describe('what is sent to Kafka', () => {
         for (const call of sends.calls) {
           expect(new Set(call.map(({ topic, partition }) => `${topic}/${partition}`)).size).toBe(call.length)
           for (const { topic, partition, messages } of call) {
-            const values = messages.map(({ value }) => String(value))
+            const values = messages.map(({ value }) => Buffer.from(value!).toString())
             expect(values.join('').length).toBeLessThanOrEqual(1_000 + 1_024)
             sent.set(`${topic}/${partition}`, [...(sent.get(`${topic}/${partition}`) ?? []), ...values])
           }
-          expect(topicMessages(call).flatMap(({ messages }) => messages).length).toBe(
-            call.reduce((sum, { messages }) => sum + messages.length, 0),
-          )
         }
         const expected = new Map<string, string[]>()
         for (const { topic, partition, records } of named) {
@@ -64,7 +61,7 @@ describe('what is sent to Kafka', () => {
             const base = (ends.get(id) ?? 0) + gap
             ends.set(id, base + messages.length)
             offsets.set(id, [...(offsets.get(id) ?? []), ...messages.map((_, i) => base + i)])
-            return { topicName: topic, partition, baseOffset: `${base}` }
+            return { topic, partition, baseOffset: BigInt(base) }
           })
           sends.sent(call, answers)
         }

@@ -14,6 +14,7 @@ const mayImport: Readonly<Record<(typeof sourceFolders)[number], readonly string
 
 /** The only files that may name a package of someone else. What is not listed here may be imported nowhere. */
 const adapterOf: Readonly<Record<string, RegExp>> = {
+  '@platformatic/kafka': /^streams\/event-log\/kafka-link-platformatic\.ts$/,
   '@kafkajs/confluent-schema-registry': /^streams\/codec\/registry[^/]*\.ts$/,
   '@node-rs/crc32': /^streams\/event-log\/kafka[^/]*\.ts$/,
   avsc: /^(streams\/codec\/|schemas\/registration\.ts$)/,

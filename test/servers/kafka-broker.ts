@@ -2,9 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 import type { Appends, EventLog, TaskWriter, TopicSpec, Transaction } from '../../streams/event-log/event-log.ts'
 import { type KafkaLogOptions, openKafkaLog } from '../../streams/event-log/kafka.ts'
+import type { KafkaClientName } from '../../streams/event-log/kafka-connection.ts'
 
 /** The broker that these tests run against. */
 export const BROKER = process.env['RHEO_TEST_KAFKA'] ?? '127.0.0.1:19092'
+
+/** The clients over whose connections the log can work. */
+export const CLIENTS: readonly KafkaClientName[] = ['kafkajs', 'platformatic']
 
 /** Fails, with what to do, where no broker answers: these tests never skip. */
 export async function needBroker(address = BROKER, variable = 'RHEO_TEST_KAFKA'): Promise<void> {
@@ -29,8 +33,8 @@ export function uniqueName(): string {
   return `t${randomUUID().slice(0, 8)}`
 }
 
-export function openTestLog(options: KafkaLogOptions = {}): EventLog {
-  return openKafkaLog({ brokers: [BROKER] }, { maxWaitMs: 5, truncateEveryMs: 0, ...options })
+export function openTestLog(options: KafkaLogOptions = {}, client: KafkaClientName = 'kafkajs'): EventLog {
+  return openKafkaLog({ brokers: [BROKER], client }, { maxWaitMs: 5, truncateEveryMs: 0, ...options })
 }
 
 /**

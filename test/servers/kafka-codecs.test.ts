@@ -1,18 +1,42 @@
 import { createRequire } from 'node:module'
+import { zstdCompressSync } from 'node:zlib'
 import { CompressionCodecs, CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { registerCodecs } from '../../streams/event-log/kafka-codecs.ts'
+import { decompress } from '../../streams/event-log/kafka-codecs.ts'
 import { readAll, text, topicSpec } from '../event-log/harness.ts'
 import { BROKER, needBroker, openTestLog, uniqueName } from './kafka-broker.ts'
 
 const require = createRequire(import.meta.url)
 const snappy = require('snappyjs') as { compress(bytes: Uint8Array): Uint8Array }
+const lz4 = require('lz4-napi') as { compressFrameSync(bytes: Buffer): Buffer }
+
+/** Snappy as snappy-java frames it: its magic, version 1, compatible version 1, then blocks of (int32 length, raw snappy). */
+function framedSnappy(bytes: Buffer): Buffer {
+  const parts: Uint8Array[] = [Buffer.from('82534e41505059000000000100000001', 'hex')]
+  for (let at = 0; at < bytes.length; at += 32_768) {
+    const block = snappy.compress(bytes.subarray(at, at + 32_768))
+    const length = Buffer.alloc(4)
+    length.writeInt32BE(block.byteLength)
+    parts.push(length, block)
+  }
+  return Buffer.concat(parts)
+}
+
+/** The compressions that kafkajs lacks, for the producer of this test. */
+const compressions: [keyof typeof CompressionCodecs, (bytes: Buffer) => Uint8Array][] = [
+  [CompressionTypes.Snappy, framedSnappy],
+  [CompressionTypes.LZ4, (bytes) => lz4.compressFrameSync(bytes)],
+  [CompressionTypes.ZSTD, (bytes) => zstdCompressSync(bytes)],
+]
+for (const [type, compress] of compressions) {
+  CompressionCodecs[type] = () => ({
+    compress: async ({ buffer }: { readonly buffer: Buffer }) => Buffer.from(compress(buffer)),
+    decompress: async (bytes: Buffer) => bytes,
+  })
+}
 
 const log = openTestLog()
-beforeAll(async () => {
-  await needBroker()
-  registerCodecs()
-})
+beforeAll(() => needBroker())
 afterAll(() => log.close())
 
 describe('batches of other producers', () => {
@@ -43,17 +67,8 @@ describe('batches of other producers', () => {
     })
   }
 
-  test('are read when snappy comes raw, as librdkafka writes it', async () => {
-    const { decompress } = CompressionCodecs[CompressionTypes.Snappy]()
+  test('are read when snappy comes raw, as librdkafka writes it', () => {
     const plain = Buffer.from(values.join('\n'))
-    expect(Buffer.compare(await decompress(Buffer.from(snappy.compress(plain))), plain)).toBe(0)
-  })
-
-  test('have the framing of snappy-java when this side writes snappy', async () => {
-    const { compress, decompress } = CompressionCodecs[CompressionTypes.Snappy]()
-    const plain = Buffer.alloc(100_000, 'abc')
-    const framed: Buffer = await compress({ buffer: plain })
-    expect(framed.subarray(0, 16).toString('hex')).toBe('82534e41505059000000000100000001')
-    expect(Buffer.compare(await decompress(framed), plain)).toBe(0)
+    expect(decompress(CompressionTypes.Snappy, Buffer.from(snappy.compress(plain))).equals(plain)).toBe(true)
   })
 })
