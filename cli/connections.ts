@@ -95,18 +95,9 @@ async function openEmbeddedLog({ directory }: Place, options: SqliteOptions = {}
 }
 
 async function openKafka({ settings }: Place): Promise<EventLog> {
-  silenceKafkajs()
   const { openKafkaLog } = await import('../streams/event-log/kafka.ts')
   const { replication } = settings
   return openKafkaLog(kafkaConnectionOf(settings)!, replication === null ? {} : { replicationFactor: replication })
-}
-
-/** kafkajs asks for timers in the past, which Node warns of; nothing is wrong. */
-function silenceKafkajs(): void {
-  const emitWarning = process.emitWarning.bind(process) as (...args: unknown[]) => void
-  process.emitWarning = (...args: unknown[]) => {
-    if (args[1] !== 'TimeoutNegativeWarning') emitWarning(...args)
-  }
 }
 
 async function openRedis({ settings }: Place): Promise<StateStore> {

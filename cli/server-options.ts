@@ -23,6 +23,7 @@ export function kafkaConnectionOf(settings: Settings): KafkaConnection | null {
   return {
     brokers: kafka,
     clientId: 'rheo',
+    client: settings.kafkaClient,
     tls: hasTls ? tls : 'none',
     sasl:
       kafkaUsername === null

@@ -54,6 +54,8 @@ export const settingsSchema = z.strictObject({
   kafkaPassword: text,
   /** SCRAM never sends the password; PLAIN does, and is refused without TLS. */
   kafkaMechanism: z.enum(['scram-sha-512', 'scram-sha-256', 'plain']).default('scram-sha-512'),
+  /** kafkajs comes with Rheo; platformatic is an optional package. */
+  kafkaClient: z.enum(['kafkajs', 'platformatic']).default('kafkajs'),
   /** null: what the topic has; of a new one 4 on Kafka (the most workers that can share the work), 1 embedded. */
   partitions: z.coerce.number().int().min(1).max(10_000).nullable().default(null),
   /** null: what the brokers give to new topics. */
@@ -125,6 +127,7 @@ export const settingNotes: Readonly<Record<SettingName, SettingNote>> = {
   kafkaUsername: kafka('<name>', 'SASL user', 'no SASL'),
   kafkaPassword: { ...kafka('<text>', 'its password', 'none'), secret: true },
   kafkaMechanism: kafka('<name>', 'scram-sha-512, scram-sha-256 or plain', 'scram-sha-512'),
+  kafkaClient: kafka('<name>', 'whose connections: kafkajs, or platformatic (@platformatic/kafka)', 'kafkajs'),
   partitions: kafka('<n>', 'of new topics: as many workers can share the work', '4; embedded 1'),
   replication: kafka('<n>', 'copies of new topics', "the brokers' own"),
 

@@ -77,6 +77,7 @@ export async function startServers(
     redisPort,
     environment: {
       RHEO_KAFKA: brokers.join(','),
+      RHEO_KAFKA_CLIENT: process.env['RHEO_KAFKA_CLIENT'] ?? 'kafkajs',
       RHEO_REDIS: `127.0.0.1:${redisPort}`,
       ...(kafka === 'kafka3' ? { RHEO_REPLICATION: '3' } : {}),
     },

@@ -2,8 +2,9 @@
  * Rheo's side of the velocity bench: the same stateful work over Kafka that other engines do, exactly once, state in Redis.
  *
  * Environment: BOOTSTRAP, APP_ID (prefix of own topics, group and transactional ids), IN_TOPIC and OUT_TOPIC (both exist),
- * STATE_DIR (empty), THREADS (processes that share the tasks; default 1, which commits them as one). Starts a Redis of its
- * own and the processes, and ends them on SIGTERM; ends with 1 when one of them fails.
+ * STATE_DIR (empty), THREADS (processes that share the tasks; default 1, which commits them as one), RHEO_KAFKA_CLIENT
+ * (whose connections: kafkajs, which is the default, or platformatic). Starts a Redis of its own and the processes, and
+ * ends them on SIGTERM; ends with 1 when one of them fails.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -17,7 +17,8 @@ const topology = withChangelog(velocityTopology(name, setting('IN_TOPIC'), setti
 const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop.abort())
 
-const connection = { brokers: setting('BOOTSTRAP').split(','), clientId: name }
+const client = process.env['RHEO_KAFKA_CLIENT'] === 'platformatic' ? 'platformatic' : 'kafkajs'
+const connection = { brokers: setting('BOOTSTRAP').split(','), clientId: name, client } as const
 const log = openKafkaLog(connection)
 const store = await openRedisStateStore({ addresses: [setting('REDIS')] })
 const read = [...topology.sources, ...topology.stages].map(({ topic }) => topic)
