@@ -66,8 +66,15 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
   const parting = new Parting(cluster)
   /** The tasks that commit as one. A union that has ended fails brackets until another is asked for. */
   let united: UnitedTasks | null = null
+  /** Appends of the bracket that is open: others see them once it has ended. */
+  let joined: Sends[] = []
   const together = new KafkaTogether(
-    (how) => appender.end(how),
+    async (how) => {
+      const sends = joined
+      joined = []
+      await appender.end(how)
+      if (how === 'commit') done(sends)
+    },
     () => united,
   )
   /** The newest writer of each task that was acquired here. */
@@ -128,16 +135,19 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
     async append(appends) {
       return asOurs('Appending', async () => {
         const sends = await plan(appends)
-        const joined = together.isInside
         if (sends.partitions.length > 0) {
+          const { isInside } = together
           try {
-            await appender.append(sends, joined)
+            await appender.append(sends, isInside)
           } catch (error) {
             together.spoil(error)
             throw error
           }
-          done([sends])
-          if (!joined && !sends.isOneBatch) await offsets.readable(sends)
+          if (isInside) joined.push(sends)
+          else {
+            done([sends])
+            if (!sends.isOneBatch) await offsets.readable(sends)
+          }
         }
         const firsts = sends.firstOffsets()
         return Promise.all(

@@ -25,6 +25,15 @@ const together = fc.record({
 })
 const action: fc.Arbitrary<Action> = fc.oneof(write, truncate, acquire, together)
 
+/** The empty append asks for the end of a partition in which what came before it is not committed yet. */
+const EMPTY_BEHIND_OTHERS: Action[] = [
+  {
+    kind: 'together',
+    fails: false,
+    actions: [1, 0].map((count) => ({ kind: 'append', task: 0, partition: 1, count })),
+  },
+]
+
 /** What a log is, in the most obvious words: values per partition, a position and an epoch per task. */
 interface Model {
   held: [string[], string[]]
@@ -41,7 +50,7 @@ export function describeModel(under: () => LogUnderTest): void {
         run += 1
         await playAll(under(), `model-${run}`, actions)
       }),
-      { numRuns: under().together === 'per task' ? 12 : 60 },
+      { numRuns: under().together === 'per task' ? 12 : 60, examples: [[EMPTY_BEHIND_OTHERS]] },
     )
   })
 }
