@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../../processors/byte-buffer.ts'
 import type { Emit, Entry, Step } from '../../processors/step.ts'
+import { VectorPool } from '../../processors/vector-pool.ts'
 import { TILES, TileWindows } from './tile-window.ts'
 import type { Hop, Payment } from './velocity-events.ts'
 
@@ -29,6 +30,7 @@ interface Customer {
 /** Features 0 to 11, by customerId. */
 export function createCustomerStep(): Step<Customer> {
   const windows = new TileWindows(CUSTOMER_SIZES_MS)
+  const vectors = new VectorPool()
   const create = (): Customer => withWindows(windows.create())
   const withWindows = (cells: Float64Array): Customer => ({
     windows: cells,
@@ -70,7 +72,7 @@ export function createCustomerStep(): Step<Customer> {
       const payment = entry.body as Payment
       const customer = state!
       const tMs = payment.eventTimeMs
-      const out = new Float64Array(CUSTOMER_FEATURES)
+      const out = vectors.take(CUSTOMER_FEATURES)
       windows.add(customer.windows, tMs, payment.amount, payment.declined ? 1 : 0)
       const { counts, declines, sums } = windows
       for (let i = 0; i < CUSTOMER_SIZES_MS.length; i++) {
@@ -104,6 +106,7 @@ function countDevices(customer: Customer, device: string, tile: number): number 
 /** Features 12 to 17, by terminalId, and the score. */
 export function createTerminalStep(): Step<Float64Array> {
   const windows = new TileWindows(TERMINAL_SIZES_MS)
+  const vectors = new VectorPool()
   return {
     table: {
       create: () => windows.create(),
@@ -120,7 +123,7 @@ export function createTerminalStep(): Step<Float64Array> {
     fold(entry: Entry, cells: Float64Array | undefined, emit: Emit) {
       const { paymentId, amount, features: ofCustomer } = entry.body as Hop
       const tMs = entry.eventTimeMs
-      const features = new Float64Array(FEATURES)
+      const features = vectors.take(FEATURES)
       features.set(ofCustomer)
       windows.add(cells!, tMs, amount, 0)
       for (let i = 0; i < TERMINAL_SIZES_MS.length; i++) {

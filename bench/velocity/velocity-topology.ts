@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../../processors/byte-buffer.ts'
 import type { BodyCodec } from '../../processors/step.ts'
+import { VectorPool } from '../../processors/vector-pool.ts'
 import { reject } from '../../schemas/rejection.ts'
 import type { EventCodec } from '../../streams/codec/event-codec.ts'
 import type { InputCodec } from '../../streams/codec/input-codec.ts'
@@ -36,6 +37,7 @@ const paymentBody: BodyCodec = {
 }
 
 const writer = new ByteWriter(256)
+const vectors = new VectorPool()
 
 /** Features that are counts, among the customer's; all others are float64. */
 const COUNTS = new Set([0, 2, 4, 6, 9])
@@ -55,7 +57,7 @@ const hopBody: BodyCodec = {
     const reader = new ByteReader(bytes)
     const paymentId = reader.text()
     const amount = reader.float64()
-    const features = new Float64Array(CUSTOMER_FEATURES)
+    const features = vectors.take(CUSTOMER_FEATURES)
     for (let i = 0; i < features.length; i++) features[i] = COUNTS.has(i) ? reader.varint() : reader.float64()
     return { paymentId, amount, features }
   },
