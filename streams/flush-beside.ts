@@ -1,5 +1,5 @@
 import type { Guard } from './roster.ts'
-import { flushPressure, PRESSED, type RoundFlushLimits } from './round-flush.ts'
+import { flushPressure, HARD_PRESSED, PRESSED, type RoundFlushLimits, unflushedBytes } from './round-flush.ts'
 import type { Task } from './run-task.ts'
 
 /**
@@ -30,10 +30,11 @@ export class FlushBeside {
    * at last it waits for them to end. Returns whether a flush has ended since the last call; throws what a part threw.
    */
   async advance(tasks: readonly Task[]): Promise<boolean> {
-    const pressure = flushPressure(tasks, this.#limits)
-    const bytes = this.#limits.partBytes * Math.min(pressure, PRESSED)
+    const bytes = this.#limits.partBytes * Math.min(flushPressure(tasks, this.#limits), PRESSED)
     this.#begin(tasks, bytes)
-    for (let parts = pressure / PRESSED; parts > 1 && this.#part !== null; parts--) {
+    // No more than there is: a task that another process has taken stays as it is.
+    for (let parts = Math.ceil(unflushedBytes(tasks) / bytes); parts > 0 && this.#part !== null; parts--) {
+      if (flushPressure(tasks, this.#limits) < HARD_PRESSED) break
       await this.#part
       this.#begin(tasks, bytes)
     }

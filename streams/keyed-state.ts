@@ -155,8 +155,9 @@ export class KeyedState<S> {
     if (this.#store !== null && !this.#unstored.delete(key)) this.#forgotten.add(key)
   }
 
+  /** Keys to be stored, those of the flush under way among them. */
   get changes(): number {
-    return this.#changed.size + this.#forgotten.size
+    return this.#changed.size + this.#forgotten.size + this.#frozen.size + this.#early.length + this.#copies.size
   }
 
   /** About what the states in memory take, bytes; those that are let go and not stored yet apart. */
@@ -164,7 +165,7 @@ export class KeyedState<S> {
     return this.#youngBytes + this.#oldBytes
   }
 
-  /** About what storing everything that has changed since the last freeze costs. */
+  /** About what storing them costs. */
   get changedBytes(): number {
     return this.changes * (PUT_BYTES + this.#encodedBytes)
   }

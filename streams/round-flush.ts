@@ -13,12 +13,17 @@ export interface RoundFlushLimits {
 }
 
 export const PRESSED = 4
-const HARD_PRESSED = 16
+/** A part is then more than a round can change. */
+export const HARD_PRESSED = 64
 
 /** How many times as much is to be written as in calm times: more, the further these tasks' changes are ahead of their store. */
 export function flushPressure(tasks: readonly Task[], { mostBytes }: RoundFlushLimits): number {
-  const bytes = tasks.reduce((sum, { unflushedBytes }) => sum + unflushedBytes, 0)
+  const bytes = unflushedBytes(tasks)
   return bytes < mostBytes ? 1 : bytes < 2 * mostBytes ? PRESSED : HARD_PRESSED
+}
+
+export function unflushedBytes(tasks: readonly Task[]): number {
+  return tasks.reduce((sum, task) => sum + task.unflushedBytes, 0)
 }
 
 /** Says which rounds take a part of their task's flush along (`Task.round`): one each, while a flush is under way. */

@@ -29,7 +29,7 @@ test('a flush is due some time after the last one, and takes a part of every rou
   expect(flush.parts(tasks)).toEqual([100])
 })
 
-test('the more keys wait to be stored, the larger the parts, and no task is left out', () => {
+test('the more waits to be stored, the larger the parts, and no task is left out', () => {
   const flush = new RoundFlush(() => 0, limits)
   const [one, other] = [
     { isFlushing: false, unflushedBytes: 4 },
@@ -40,5 +40,5 @@ test('the more keys wait to be stored, the larger the parts, and no task is left
   other.unflushedBytes = 6
   expect(flush.parts(tasks)).toEqual([400, 400])
   one.unflushedBytes = 14
-  expect(flush.parts(tasks)).toEqual([1_600, 1_600])
+  expect(flush.parts(tasks)).toEqual([6_400, 6_400])
 })
