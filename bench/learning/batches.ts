@@ -14,6 +14,11 @@ export function ones(rows: number): HostTensor {
   return float32([rows, 1], new Float32Array(rows).fill(1))
 }
 
+/** Weight 1 where an example counts, else 0, float32 [batch, 1]. */
+export function onesAt(isCounted: readonly boolean[]): HostTensor {
+  return float32([isCounted.length, 1], Float32Array.from(isCounted, Number))
+}
+
 /** The class with the largest logit of each row. */
 export function largest(logits: Float32Array, width: number): readonly number[] {
   return Array.from({ length: logits.length / width }, (_, i) => {

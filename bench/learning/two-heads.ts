@@ -10,7 +10,7 @@ import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import { adam } from '../../gpu/train/optimisers.ts'
 import { seededRandom } from '../../gpu/train/parameters.ts'
 import { trainingStep } from '../../gpu/train/training-step.ts'
-import { largest, oneHot, ones, shuffled } from './batches.ts'
+import { largest, oneHot, onesAt, shuffled } from './batches.ts'
 
 /** Rows with one class per task. */
 export interface TaskData {
@@ -20,6 +20,16 @@ export interface TaskData {
   readonly classes: readonly ArrayLike<number>[]
 }
 
+/** The rows of one training step, and which tasks learn from which of them. */
+export interface StepRows {
+  readonly rows: readonly number[]
+  /** Whether the row is an example of the task. */
+  counts(task: number, row: number): boolean
+}
+
+/** The steps of an epoch. */
+export type EpochSteps = (rows: number, batch: number, random: () => number) => Iterable<StepRows>
+
 export interface TwoHeads {
   readonly inputs: number
   readonly hidden: number
@@ -28,6 +38,8 @@ export interface TwoHeads {
   readonly epochs: number
   readonly batch: number
   readonly rate: number
+  /** Default: all rows shuffled, each an example of every task. */
+  readonly steps?: EpochSteps
 }
 
 export const WEIGHTINGS = ['fixed', 'uncertainty', 'GradNorm'] as const
@@ -47,7 +59,6 @@ export async function trainHeads(
 ): Promise<readonly number[]> {
   const graph = createGraph()
   const x = graph.input('x', 'float32', ['batch', shape.inputs])
-  const weights = graph.input('weights', 'float32', ['batch', 1])
   const network = [
     ...mlpParameters('trunk.', [shape.inputs, shape.hidden], seededRandom(seed)),
     ...tasks.flatMap((task) =>
@@ -60,7 +71,7 @@ export async function trainHeads(
   const losses = tasks.map((task, i) =>
     weightedMean(
       softmaxCrossEntropy(logits[i]!, graph.input(`y${task}`, 'float32', ['batch', shape.widths[task]!])),
-      weights,
+      graph.input(`weights${task}`, 'float32', ['batch', 1]),
     ),
   )
   const how: Readonly<Record<Weighting, () => TaskWeighting>> = {
@@ -102,17 +113,11 @@ export async function trainHeads(
         ] as const,
     )
   for (let epoch = 0; epoch < shape.epochs; epoch++) {
-    const order = shuffled(
-      Array.from({ length: train.rows }, (_, row) => row),
-      random,
-    )
-    for (let at = 0; at < order.length; at += shape.batch) {
-      const rows = order.slice(at, at + shape.batch)
-      await trainer.step({
-        x: train.x(rows),
-        weights: ones(rows.length),
-        ...Object.fromEntries(answers(train, rows)),
-      })
+    const { steps = shuffledSteps } = shape
+    for (const { rows: all, counts } of steps(train.rows, shape.batch, random)) {
+      const rows = all.filter((row) => tasks.some((task) => counts(task, row)))
+      const weights = tasks.map((task) => [`weights${task}`, onesAt(rows.map((row) => counts(task, row)))] as const)
+      await trainer.step({ x: train.x(rows), ...Object.fromEntries([...weights, ...answers(train, rows)]) })
     }
   }
   const state = await trainer.state()
@@ -128,4 +133,12 @@ export async function trainHeads(
     const guesses = largest(scores.get(`logits${task}`)!.data, shape.widths[task]!)
     return (100 * guesses.filter((guess, row) => guess === test.classes[task]![row]).length) / test.rows
   })
+}
+
+function* shuffledSteps(rows: number, batch: number, random: () => number): Generator<StepRows> {
+  const order = shuffled(
+    Array.from({ length: rows }, (_, row) => row),
+    random,
+  )
+  for (let at = 0; at < rows; at += batch) yield { rows: order.slice(at, at + batch), counts: () => true }
 }
