@@ -1,4 +1,5 @@
 import { Agent } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { COMPATIBILITY, SchemaRegistry as RegistryClient, SchemaType } from '@kafkajs/confluent-schema-registry'
 import avro from 'avsc'
 import { RheoError } from '../../schemas/errors.ts'
@@ -22,6 +23,9 @@ export interface RegistryOptions {
 }
 
 const TIMEOUT_MS = 5_000
+/** Between the registration of a new subject and its level lie two requests. */
+const LEVEL_SET_WITHIN_MS = 2_000
+const LOOK_AGAIN_MS = 100
 /** Within one call; the run loop goes on trying. */
 const RETRIES = { retries: 2, initialRetryTimeInSecs: 0.05, maxRetryTimeInSecs: 1 }
 /** How long an id that the registry does not know is not asked for again. Ids are given out in turn: it may come to be. */
@@ -110,13 +114,9 @@ function clientOf({ url, username, password, ca, timeoutMs = TIMEOUT_MS }: Regis
 async function register(client: RegistryClient, url: string, subject: string, schema: EventSchema): Promise<number> {
   const confluent = { type: SchemaType.AVRO, schema: JSON.stringify(schema.avro) } as const
   try {
-    return (await client.register(confluent, { subject, compatibility: COMPATIBILITY.BACKWARD_TRANSITIVE })).id
+    return await registerAtLevel(client, url, subject, confluent)
   } catch (error) {
-    if (error instanceof Error && error.name === 'ConfluentSchemaRegistryCompatibilityError') {
-      const level = /!= (\w+)\)/.exec(error.message)?.[1]
-      if (level !== COMPATIBILITY.FULL_TRANSITIVE) throw weakerLevel(subject, level, url, error)
-      return (await client.register(confluent, { subject, compatibility: COMPATIBILITY.FULL_TRANSITIVE })).id
-    }
+    if (error instanceof RheoError) throw error
     if (answeredStatus(error) !== 409) throw translateRegistry(error, url)
     const field = await breakingField(client, subject, schema)
     throw new RheoError(
@@ -127,6 +127,30 @@ async function register(client: RegistryClient, url: string, subject: string, sc
         cause: error,
       },
     )
+  }
+}
+
+/** A weaker level may be another process's subject that has just come to be, and gets its level next; only one can set it. */
+async function registerAtLevel(
+  client: RegistryClient,
+  url: string,
+  subject: string,
+  schema: { readonly type: SchemaType.AVRO; readonly schema: string },
+): Promise<number> {
+  const untilMs = performance.now() + LEVEL_SET_WITHIN_MS
+  let compatibility = COMPATIBILITY.BACKWARD_TRANSITIVE
+  for (;;) {
+    try {
+      return (await client.register(schema, { subject, compatibility })).id
+    } catch (error) {
+      const isOver = performance.now() > untilMs
+      if (error instanceof Error && error.name === 'ConfluentSchemaRegistryCompatibilityError') {
+        const level = /!= (\w+)\)/.exec(error.message)?.[1]
+        if (level === COMPATIBILITY.FULL_TRANSITIVE) compatibility = level
+        else if (isOver) throw weakerLevel(subject, level, url, error)
+      } else if (isOver || answeredStatus(error) !== 409 || !isAboutLevel(error)) throw error
+      await sleep(LOOK_AGAIN_MS)
+    }
   }
 }
 
@@ -154,6 +178,11 @@ async function lookUp(client: RegistryClient, id: number): Promise<RegisteredSch
   if (!avro.Type.isType(type, 'record')) return { id, fullName: NO_RECORD, avro: '"null"' }
   const record = type as avro.types.RecordType
   return { id, fullName: record.name ?? NO_RECORD, avro: JSON.stringify(record.schema()) }
+}
+
+/** Of answers of the registry: what was asked stands in the error. */
+function isAboutLevel(error: unknown): boolean {
+  return /\/config\//.test(String((error as { readonly url?: unknown }).url))
 }
 
 function weakerLevel(subject: string, level: string | undefined, url: string, cause: Error): RheoError {

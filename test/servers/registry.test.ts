@@ -56,6 +56,14 @@ describe('schemas of ours', () => {
     expect(old.decode(back)).toEqual({ a: 'y' })
   })
 
+  test('processes that start together where nothing is registered yet all come up', async () => {
+    for (let round = 0; round < 5; round++) {
+      const { schema, open } = eventType()
+      const opened = await Promise.all(Array.from({ length: 4 }, () => open(schema(a))))
+      expect(new Set(opened.map((registry) => registry.idOf(schema(a)))).size).toBe(1)
+    }
+  })
+
   test('a schema that nobody named when the registry was opened has no id', async () => {
     const { schema, open } = eventType()
     const registry = await open(schema(a))
