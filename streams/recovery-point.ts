@@ -14,7 +14,8 @@ export interface Progress {
  * committed but not flushed is folded once more. A topic that was never read is read from the first record still there.
  *
  * Throws STORAGE_CORRUPT when the log no longer holds what the state lacks (the state store was lost, or is an old
- * copy), or when the state stands ahead of the log (the log was lost): going on would give other results, in silence.
+ * copy), or when the state stands ahead of the log (the log was lost; retryable where the log has no position at all): going
+ * on would give other results, in silence.
  */
 export async function recoveryPoint(
   log: EventLog,
@@ -27,9 +28,9 @@ export async function recoveryPoint(
   const from = stored ?? 0n
   const until = committed ?? 0n
   if (from > until) {
-    throw doesNotFit(
-      `The stored state contains ${topic}/${partition} up to offset ${from}, the log was read to ${until} only`,
-    )
+    const what = `The stored state contains ${topic}/${partition} up to offset ${from}, the log was read to ${until} only`
+    // Brokers that have just lost one of their own may say "none" for a moment, of a position that was committed.
+    throw doesNotFit(what, committed === undefined)
   }
   if (from < start && from < until) {
     const stands = stored === undefined ? 'There is no stored state' : `The stored state stands at offset ${from}`
@@ -38,8 +39,9 @@ export async function recoveryPoint(
   return from
 }
 
-function doesNotFit(what: string): RheoError {
+function doesNotFit(what: string, retryable = false): RheoError {
   return new RheoError('STORAGE_CORRUPT', `${what}: the state store and the log do not belong together.`, {
+    retryable,
     hint: 'Put the lost file back, or delete the state directory and replay.',
   })
 }

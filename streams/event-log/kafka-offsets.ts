@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin } from 'kafkajs'
+import { RheoError } from '../../schemas/errors.ts'
 import type { Position } from './event-log.ts'
 import { isTransient, kafkaError } from './kafka-errors.ts'
 import type { Sends } from './kafka-sends.ts'
@@ -127,9 +128,19 @@ export class KafkaOffsets {
 
   async #position(group: string, topic: string, partition: number): Promise<bigint | undefined> {
     const found = await (await this.#admin()).fetchOffsets({ groupId: group, topics: [topic] })
-    const offset = found[0]?.partitions.find((each) => each.partition === partition)?.offset
-    return offset === undefined || BigInt(offset) < 0n ? undefined : BigInt(offset)
+    const answer = found[0]?.partitions.find((each) => each.partition === partition)
+    // The client asks for those partitions only that have a leader in the brokers' eyes; nothing heard is not "none".
+    if (answer === undefined) throw notAnswered(group, topic, partition)
+    const offset = BigInt(answer.offset)
+    return offset < 0n ? undefined : offset
   }
+}
+
+function notAnswered(group: string, topic: string, partition: number): RheoError {
+  return new RheoError('LOG_UNAVAILABLE', `Kafka did not tell the position of ${group} in ${topic}/${partition}.`, {
+    retryable: true,
+    hint: 'A broker may be starting; if it lasts, look whether each partition has a leader.',
+  })
 }
 
 /** Throws what will not pass; else: not yet. */
