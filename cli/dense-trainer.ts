@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { DENSE_RULE } from '../gpu/online-dense.ts'
 import { followForDense } from '../scenarios/dense-follower.ts'
@@ -73,7 +72,7 @@ export function createDenseTrainer(
     const stopped = thread
     thread = null
     if (stopped === null) return
-    const exit = once(stopped, 'exit')
+    const exit = new Promise((resolve) => stopped.once('exit', resolve))
     stopped.postMessage('close')
     await exit
   }

@@ -17,7 +17,8 @@ export function collectBySize(growingPercent?: number): void {
 
 /**
  * Stops the space for young objects from growing once it has `mib`, for a process whose memory counts: it takes 128 where
- * there is memory, and from a few dozen on more of it hardly saves time.
+ * there is memory, and from a few dozen on more of it hardly saves time. Threads that start later begin with as much, since
+ * theirs cannot grow either.
  */
 export function boundYoungSpace(mib: number): void {
   const look = setInterval(() => {
@@ -25,6 +26,8 @@ export function boundYoungSpace(mib: number): void {
     if (young !== undefined && young.space_size < mib * MIB) return
     clearInterval(look)
     setFlagsFromString('--semi-space-growth-factor=1')
+    // It has two halves.
+    setFlagsFromString(`--min-semi-space-size=${mib / 2}`)
   }, LOOK_EVERY_MS)
   look.unref()
 }

@@ -3,7 +3,7 @@ import type { StatePut, TaskState } from './state/state-store.ts'
 
 /** What storing a key costs besides its value, as bytes. */
 const PUT_BYTES = 512
-/** How many encoded states the average of their size stands for, about. */
+/** How many encoded states the average of their size stands for, about; the first ones alike. */
 const AVERAGED = 256
 
 /** Event time between two looks for expired states. */
@@ -42,8 +42,9 @@ export class KeyedState<S> {
   #usesSinceWeighed = 0
   /** States let go before they were stored. */
   readonly #packed = new Map<string, StatePut>()
-  /** Of an encoded state, about. */
+  /** Of an encoded state, the average of the last ones. */
   #encodedBytes = 0
+  #encodedKeys = 0
   #changed = new Set<string>()
   readonly #forgotten = new Set<string>()
   /** Keys made since the last freeze: forgetting one of these needs no delete. */
@@ -281,7 +282,8 @@ export class KeyedState<S> {
       value: this.#table.encode(state),
       expiresAtMs: this.#table.expiresAtMs(state),
     }
-    this.#encodedBytes += (put.value.byteLength - this.#encodedBytes) / AVERAGED
+    this.#encodedKeys = Math.min(this.#encodedKeys + 1, AVERAGED)
+    this.#encodedBytes += (put.value.byteLength - this.#encodedBytes) / this.#encodedKeys
     if (this.#store?.publishesFeatures !== true || this.#table.describe === undefined) return put
     return { ...put, features: this.#table.describe(state, key) }
   }

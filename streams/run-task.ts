@@ -221,7 +221,7 @@ export class Task {
     return this.#checkpoint !== null
   }
 
-  /** About how much the next flush will write. */
+  /** About how much waits to be written, what is left of a flush under way among it. */
   get unflushedBytes(): number {
     return this.#stages.reduce((sum, { keyed }) => sum + (keyed?.changedBytes ?? 0), 0)
   }

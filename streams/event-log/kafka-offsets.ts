@@ -3,6 +3,7 @@ import type { Admin } from 'kafkajs'
 import { RheoError } from '../../schemas/errors.ts'
 import type { Position } from './event-log.ts'
 import { isTransient, kafkaError } from './kafka-errors.ts'
+import { patiently } from './kafka-patience.ts'
 import type { Sends } from './kafka-sends.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { missingTopic } from './refusals.ts'
@@ -19,9 +20,6 @@ export interface Bounds {
  */
 const READABLE_WITHIN_MS = 5_000
 const ASK_AGAIN_MS = 3
-/** Brokers that are moving are asked again for so long. */
-const PATIENCE_MS = 15_000
-const PAUSE_MS = 100
 
 /**
  * What the brokers say about offsets and positions, waiting where their answers lag behind what this process has been
@@ -109,13 +107,10 @@ export class KafkaOffsets {
   /** Asks again while brokers are moving, but not where none was ever reached. */
   async patiently<T>(what: string, ask: () => Promise<T>): Promise<T> {
     await this.#admin()
-    for (const untilMs = performance.now() + PATIENCE_MS; ; ) {
-      try {
-        return await ask()
-      } catch (error) {
-        if (!isTransient(error) || performance.now() > untilMs) throw kafkaError(error, what)
-        await sleep(PAUSE_MS)
-      }
+    try {
+      return await patiently(ask)
+    } catch (error) {
+      throw kafkaError(error, what)
     }
   }
 

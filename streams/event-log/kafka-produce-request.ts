@@ -1,5 +1,6 @@
 import { crc32c } from '@node-rs/crc32'
 import type { Headers } from './event-log.ts'
+import { HEAD_BYTES, LENGTH_AT, MAGIC, TRANSACTIONAL } from './kafka-record-batch.ts'
 
 type Bytes = Uint8Array | string
 
@@ -41,14 +42,10 @@ export interface Encoded {
 /** Length, header and client id of a request, each in front of what follows. */
 const ROOM_BYTES = 512
 
-const HEAD_BYTES = 61
-/** Within a batch: behind the base offset and the length; where the checksum stands; what it covers. */
-const LENGTH_AT = 8
+/** Within a batch: behind the length; where the checksum stands; what it covers. */
 const EPOCH_AT = 12
 const CHECKSUM_AT = 17
 const CHECKED_AT = 21
-const MAGIC = 2
-const IN_TRANSACTION = 16
 
 /**
  * The body of a Produce request (versions 3 to 7), into one buffer, with room in front. Same bytes as kafkajs's own encoder
@@ -93,7 +90,7 @@ export function encodeProduce({
       at = to.writeInt32BE(HEAD_BYTES + batch.recordBytes - EPOCH_AT, start + LENGTH_AT)
       at = to.writeInt32BE(0, at)
       at = to.writeInt8(MAGIC, at)
-      at = to.writeInt16BE(transactionalId === null ? 0 : IN_TRANSACTION, start + CHECKED_AT)
+      at = to.writeInt16BE(transactionalId === null ? 0 : TRANSACTIONAL, start + CHECKED_AT)
       at = to.writeInt32BE(messages.length - 1, at)
       at = to.writeBigInt64BE(BigInt(batch.firstMs), at)
       at = to.writeBigInt64BE(BigInt(batch.lastMs), at)

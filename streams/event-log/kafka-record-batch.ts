@@ -4,7 +4,7 @@ import { NO_HEADERS } from './headers.ts'
 import { decompress } from './kafka-codecs.ts'
 
 /** Where the fields of a batch's head stand (https://kafka.apache.org/documentation/#recordbatch), and its size. */
-const LENGTH_AT = 8
+export const LENGTH_AT = 8
 const MAGIC_AT = 16
 const ATTRIBUTES_AT = 21
 const LAST_DELTA_AT = 23
@@ -12,14 +12,14 @@ const FIRST_TIME_AT = 27
 const LAST_TIME_AT = 35
 const PRODUCER_AT = 43
 const COUNT_AT = 57
-const HEAD_BYTES = 61
+export const HEAD_BYTES = 61
 /** What `length` counts from. */
 const BEHIND_LENGTH = 12
-const MAGIC = 2
+export const MAGIC = 2
 /** Bits of the attributes. */
 const COMPRESSION = 0x07
 const APPEND_TIME = 0x08
-const TRANSACTIONAL = 0x10
+export const TRANSACTIONAL = 0x10
 const CONTROL = 0x20
 /** Kind of a control record; the other is 1, commit. */
 const ABORT = 0

@@ -1,6 +1,7 @@
 import type { Appends, NewRecord, TopicSpec } from './event-log.ts'
 import { NO_HEADERS } from './headers.ts'
 import type { PlainRecord } from './kafka-produce-request.ts'
+import { HEAD_BYTES } from './kafka-record-batch.ts'
 import { BATCH_OVERHEAD_BYTES } from './kafka-topics.ts'
 import { recordSizeBytes, tooLarge } from './refusals.ts'
 
@@ -174,7 +175,7 @@ class Cutter {
       piece.sizeBytes + sizeBytes > this.#maxRecordBytes + BATCH_OVERHEAD_BYTES
     ) {
       const [topic, partition] = [this.#topic, this.#partition]
-      piece = { topic, partition, from: this.count, messages: [], sizeBytes: RECORD_BATCH_BYTES }
+      piece = { topic, partition, from: this.count, messages: [], sizeBytes: HEAD_BYTES }
       this.pieces.push(piece)
     }
     piece.sizeBytes += sizeBytes
@@ -182,6 +183,3 @@ class Cutter {
     piece.messages.push({ key, value: bytes, headers: headers ?? NO_HEADERS, timestampMs: Math.floor(timestampMs) })
   }
 }
-
-/** The head of a record batch. */
-const RECORD_BATCH_BYTES = 61
