@@ -81,6 +81,7 @@ function featureTable(
   admission: AdmissionControl | null,
 ): KeyedTable<EntityFeatures> {
   const vector = new Float64Array(names.length)
+  const shown = new VectorPool()
   const { entitySlots } = plan
   const shownNames = ['asOfMs', ...entitySlots.map((slot) => names[slot]!)]
   return {
@@ -107,7 +108,7 @@ function featureTable(
     },
     /** The features as an event at the time of the newest one would find them, and that time as `asOfMs`. */
     describe({ features }) {
-      const values = new Float64Array(shownNames.length).fill(Number.NaN)
+      const values = shown.take(shownNames.length).fill(Number.NaN)
       const asOfMs = features.newestMs
       if (asOfMs === Number.NEGATIVE_INFINITY || features.watermarkMs > plan.expiresAtMs(features))
         return { names: shownNames, values }

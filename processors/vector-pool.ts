@@ -24,6 +24,14 @@ export class VectorPool {
     return vector
   }
 
+  /** A copy of these bytes. */
+  bytesOf(bytes: Uint8Array): Uint8Array {
+    const { buffer, byteOffset } = this.take(Math.ceil(bytes.length / Float64Array.BYTES_PER_ELEMENT))
+    const copy = new Uint8Array(buffer, byteOffset, bytes.length)
+    copy.set(bytes)
+    return copy
+  }
+
   copyOf(vector: Float64Array): Float64Array {
     const copy = this.take(vector.length)
     copy.set(vector)

@@ -1,4 +1,5 @@
 import type { KeyedTable } from '../processors/step.ts'
+import { VectorPool } from '../processors/vector-pool.ts'
 import type { StatePut, TaskState } from './state/state-store.ts'
 
 /** What storing a key costs besides its value, as bytes. */
@@ -42,6 +43,7 @@ export class KeyedState<S> {
   #usesSinceWeighed = 0
   /** States let go before they were stored. */
   readonly #packed = new Map<string, StatePut>()
+  readonly #packedBytes = new VectorPool()
   /** Of an encoded state, the average of the last ones. */
   #encodedBytes = 0
   #encodedKeys = 0
@@ -227,7 +229,7 @@ export class KeyedState<S> {
     this.#removeOld(key, state)
     if (this.#changed.has(key) || this.#frozen.has(key) || this.#taken.has(key)) {
       const put = this.#put(key, state)
-      this.#packed.set(key, { ...put, value: ofItsOwn(put.value) })
+      this.#packed.set(key, { ...put, value: this.#packedBytes.bytesOf(put.value) })
     } else this.#whole = false
   }
 
@@ -298,13 +300,6 @@ export class KeyedState<S> {
     for (const [key, state] of this.#old) if (isExpired(key, state)) this.#removeOld(key, state)
     this.#weigh()
   }
-}
-
-/** Small buffers are cut from larger ones, which one that is kept would keep whole. */
-function ofItsOwn(bytes: Uint8Array): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(bytes.byteLength)
-  copy.set(bytes)
-  return copy
 }
 
 function sizeOf(put: StatePut): number {

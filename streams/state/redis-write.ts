@@ -31,11 +31,14 @@ export function* slicesOf(part: StatePart): Generator<StatePart, undefined> {
   if (puts.length > 0) yield { deletes: [], puts, watermarkMs }
 }
 
-/** The tables of a slice as arguments of `writeScript`, and their names in that order. */
+/**
+ * The tables of a slice as arguments of `writeScript`, and their names in that order. `sweeps`: whether the clock hand of a
+ * table has anything to look for.
+ */
 export function tableArguments(
   { deletes, puts }: StatePart,
   hands: Hands,
-  sweeps: boolean,
+  sweeps: (table: string) => boolean,
 ): { readonly tables: readonly string[]; readonly args: readonly RedisArgument[] } {
   const byTable = new Map<string, { readonly deleted: string[]; readonly put: RedisArgument[] }>()
   const changesOf = (table: string) => {
@@ -50,7 +53,7 @@ export function tableArguments(
   for (const put of puts) changesOf(put.table).put.push(put.key, storedValue(put))
   const args: RedisArgument[] = []
   for (const [table, { deleted, put }] of byTable) {
-    args.push(table, deleted.length, put.length / 2, sweeps ? 'sweep' : '', hands.get(table) ?? '0')
+    args.push(table, deleted.length, put.length / 2, sweeps(table) ? 'sweep' : '', hands.get(table) ?? '0')
     for (const key of deleted) args.push(key)
     for (const argument of put) args.push(argument)
   }

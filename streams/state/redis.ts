@@ -71,6 +71,8 @@ async function acquireTask(
   const epoch = Number(await connection.run(acquireScript, root, [token]))
   const positions = new Map<string, bigint>()
   const hands: Hands = new Map()
+  /** Tables with states that expire: of the others nothing can be swept. */
+  const expiring = new Set<string>()
   /** Writes sent, and writes answered: what Redis has counted lies in between. */
   let sent = 0
   let answered = 0
@@ -113,7 +115,9 @@ async function acquireTask(
     if (failure !== null) throw failure
     failure = mustAcquireAgain(task)
     const seq = ++sent
-    const { tables, args } = tableArguments(slice, hands, Number.isFinite(watermarkMs))
+    for (const { table, expiresAtMs } of slice.puts) if (expiresAtMs !== null) expiring.add(table)
+    const isTimed = Number.isFinite(watermarkMs)
+    const { tables, args } = tableArguments(slice, hands, (table) => isTimed && expiring.has(table))
     const flat = [...written].flatMap(([topic, next]) => [topic, String(next)])
     const readable = publishesFeatures ? featureArguments(slice.puts) : []
     const [cursors] = await connection.ask(() =>

@@ -48,7 +48,7 @@ test('a slice is sent table by table, with the expiry in front of every value', 
   const { tables, args } = tableArguments(
     { deletes: [{ table: 'u', key: 'gone' }], puts: [put('t', 'a', 5), put('u', 'b', null)], watermarkMs: 0 },
     new Map([['t', '17']]),
-    true,
+    (name) => name === 't',
   )
   const stored = (expiresAtMs: number) => {
     const bytes = Buffer.alloc(9, 'v')
@@ -57,7 +57,7 @@ test('a slice is sent table by table, with the expiry in front of every value', 
   }
   expect(tables).toEqual(['u', 't'])
   expect(args).toEqual([
-    ...['u', 1, 1, 'sweep', '0', 'gone', 'b', stored(Number.POSITIVE_INFINITY)],
+    ...['u', 1, 1, '', '0', 'gone', 'b', stored(Number.POSITIVE_INFINITY)],
     ...['t', 0, 1, 'sweep', '17', 'a', stored(5)],
   ])
 })
