@@ -4,6 +4,7 @@ import { labelSchema } from '../schemas/generated/fraud/label.ts'
 import { outcomeSchema } from '../schemas/generated/fraud/outcome.ts'
 import { type Score, scoreSchema } from '../schemas/generated/fraud/score.ts'
 import { type CatalogueTopic, inputTopic, outputTopic } from '../schemas/topics.ts'
+import { NumberMap } from '../streams/codec/number-map.ts'
 import type { Scenario } from './define-scenario.ts'
 import { reasonsOf } from './reasons.ts'
 
@@ -45,13 +46,11 @@ function own({ name, avro }: EventSchema, { scenario, id, truth }: Names): Event
   return { name, avro: { type: 'record', name: avro.name, namespace: `rheo.${scenario}`, fields } }
 }
 
-/** A score as a score event. */
+/** A score as a score event, with its features as a `NumberMap`. */
 export function scoreEvent(scored: Scored, scenario: Scenario): object {
   const [champion, ...others] = scored.arms
-  const features: Record<string, number> = {}
   const { names, version } = scenario.featureSet
-  for (let i = 0; i < names.length; i++) features[names[i]!] = scored.features[i]!
-  const rest: Omit<Score, 'paymentId'> = {
+  const rest: Omit<Score, 'paymentId' | 'features'> & { readonly features: NumberMap } = {
     eventTime: scored.eventTimeMs,
     probability: champion!.probability,
     score: Math.round(champion!.probability * 1_000) / 10,
@@ -60,7 +59,7 @@ export function scoreEvent(scored: Scored, scenario: Scenario): object {
     policyId: scenario.decide.id,
     ruleHits: scored.ruleHits.map(({ name, version: ruleVersion }) => ({ rule: name, version: ruleVersion })),
     reasons: reasonsOf(names, scored),
-    features,
+    features: new NumberMap(names, scored.features),
     featureSetVersion: version,
     modelName: modelNameOf(scored, scenario),
     modelVersion: scored.modelVersion,

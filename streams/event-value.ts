@@ -1,5 +1,6 @@
 import type { Origin } from '../processors/step.ts'
 import type { EventCodec } from './codec/event-codec.ts'
+import { NumberMap } from './codec/number-map.ts'
 import type { Headers, LazyBytes, NewRecord } from './event-log/event-log.ts'
 import { latencyPerStage } from './origin.ts'
 
@@ -14,11 +15,16 @@ export class EventValue implements LazyBytes {
   }
 
   get event(): object {
-    return this.#make()
+    const event = this.#make() as Record<string, unknown>
+    for (const name in event) {
+      const value = event[name]
+      if (value instanceof NumberMap) event[name] = value.toRecord()
+    }
+    return event
   }
 
   bytes(): Uint8Array {
-    return this.#codec.encode(this.event)
+    return this.#codec.encode(this.#make())
   }
 }
 

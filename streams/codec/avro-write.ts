@@ -1,4 +1,5 @@
 import type { AvroField, AvroType } from '../../schemas/event-schema.ts'
+import { NumberMap } from './number-map.ts'
 
 /**
  * Writes one value at `start` and says where it ends. Where the buffer is too small nothing throws: the end then lies
@@ -25,7 +26,7 @@ export function compileAvroWrite(type: AvroType): AvroWrite {
       case 'array':
         return arrayWrite(compileAvroWrite(type.items))
       case 'map':
-        return mapWrite(compileAvroWrite(type.values))
+        return type.values === 'double' ? doubleMapWrite() : mapWrite(compileAvroWrite(type.values))
       case 'record':
         return recordWrite(type.fields)
     }
@@ -132,6 +133,37 @@ function mapWrite(write: AvroWrite): AvroWrite {
   }
 }
 
+/** A `NumberMap` is copied from the last one of the same names, with the values put into their places. */
+function doubleMapWrite(): AvroWrite {
+  const writeMap = mapWrite(writeDouble as AvroWrite)
+  let names: readonly string[] = []
+  let last = new Uint8Array(1)
+  let places: number[] = []
+  function layOut(of: readonly string[]): void {
+    names = of
+    const head = Buffer.alloc(10)
+    const parts: Uint8Array[] = names.length === 0 ? [] : [head.subarray(0, writeLong(names.length, head, 0))]
+    let at = parts[0]?.length ?? 0
+    places = names.map((name) => {
+      const encoded = encodeName(name)
+      parts.push(encoded, new Uint8Array(DOUBLE_BYTES))
+      at += encoded.length + DOUBLE_BYTES
+      return at - DOUBLE_BYTES
+    })
+    last = Buffer.concat([...parts, new Uint8Array(1)])
+  }
+  return (value, buffer, start) => {
+    if (!(value instanceof NumberMap)) return writeMap(value, buffer, start)
+    if (value.names !== names) layOut(value.names)
+    const end = start + last.length
+    if (end > buffer.length) return end
+    buffer.set(last, start)
+    const { values } = value
+    for (let i = 0; i < places.length; i++) writeDouble(values[i]!, buffer, start + places[i]!)
+    return end
+  }
+}
+
 function encodeName(name: string): Uint8Array {
   const buffer = Buffer.alloc(3 * name.length + 10)
   return buffer.subarray(0, writeString(name, buffer, 0))
@@ -185,6 +217,7 @@ function writeFloat(value: number, buffer: Buffer, start: number): number {
   return start + 4
 }
 
+const DOUBLE_BYTES = 8
 const double = new Float64Array(1)
 const doubleBytes = new Uint8Array(double.buffer)
 
@@ -199,5 +232,5 @@ function writeDouble(value: number, buffer: Buffer, start: number): number {
   buffer[start + 5] = doubleBytes[5]!
   buffer[start + 6] = doubleBytes[6]!
   buffer[start + 7] = doubleBytes[7]!
-  return start + 8
+  return start + DOUBLE_BYTES
 }

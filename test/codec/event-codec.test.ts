@@ -11,6 +11,7 @@ import { registerSchemas } from '../../schemas/registration.ts'
 import { isRejection } from '../../schemas/rejection.ts'
 import { topics } from '../../schemas/topics.ts'
 import { createEventCodec } from '../../streams/codec/event-codec.ts'
+import { NumberMap } from '../../streams/codec/number-map.ts'
 import { createLocalRegistry } from '../../streams/codec/schema-registry.ts'
 import { exampleLabel, exampleModelRecord, exampleOutcome, examplePayment, exampleScore } from './example-events.ts'
 
@@ -118,6 +119,19 @@ describe('the wire format', () => {
     expect(Buffer.from(bytes).subarray(5).toString('hex')).toBe(
       `12702d31303239333834b0848be8cf580a632d3539360c742d33313536020e642d3737313230000204444500000208353431310206706f730645555214ae47e17a944c4000`,
     )
+  })
+
+  it('writes numbers by name as the record of them, whatever the names before', () => {
+    const scores = createEventCodec(scoreSchema, registry)
+    const longer = Array.from({ length: 1_000 }, (_, i) => `feature.${i}`)
+    for (const names of [['a', 'größe'], longer, [], ['b', 'a'], longer]) {
+      const values = names.map((_, i) => (i % 7 === 1 ? Number.NaN : i / 3))
+      const numbers = new NumberMap(names, values)
+      const features = Object.fromEntries(names.map((name, i) => [name, values[i]!]))
+      expect(numbers.toRecord()).toEqual(features)
+      const made = { ...exampleScore, features: numbers as unknown as Record<string, number> }
+      expect(scores.encode(made)).toEqual(scores.encode({ ...exampleScore, features }))
+    }
   })
 
   it('refuses ids that nobody registered and ids of other event types', () => {
