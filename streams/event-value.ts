@@ -1,5 +1,5 @@
 import type { Origin } from '../processors/step.ts'
-import type { EventCodec } from './codec/event-codec.ts'
+import type { ValueCodec } from './codec/event-codec.ts'
 import { NumberMap } from './codec/number-map.ts'
 import type { Headers, LazyBytes, NewRecord } from './event-log/event-log.ts'
 import { latencyPerStage } from './origin.ts'
@@ -7,9 +7,9 @@ import { latencyPerStage } from './origin.ts'
 /** An output event that is made, and becomes bytes, only where somebody needs it. */
 export class EventValue implements LazyBytes {
   readonly #make: () => object
-  readonly #codec: EventCodec<object>
+  readonly #codec: ValueCodec<object>
 
-  constructor(make: () => object, codec: EventCodec<object>) {
+  constructor(make: () => object, codec: ValueCodec<object>) {
     this.#make = make
     this.#codec = codec
   }
@@ -29,7 +29,7 @@ export class EventValue implements LazyBytes {
 }
 
 /** The event of an output record, decoded where it has been through an adapter that keeps bytes. */
-export function eventOf<E extends object>(value: Uint8Array | LazyBytes | null, codec: EventCodec<E>): E {
+export function eventOf<E extends object>(value: Uint8Array | LazyBytes | null, codec: ValueCodec<E>): E {
   if (value instanceof EventValue) return value.event as E
   if (value === null) throw new Error('an output topic holds no tombstones')
   const decoded = codec.decode(value instanceof Uint8Array ? value : value.bytes())

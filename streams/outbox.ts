@@ -112,7 +112,7 @@ export class Outbox implements Emit {
     const output = this.#outputs.get(short)
     if (output === undefined) throw new Error(`the topology has no output topic "${short}"`)
     this.counts[short] = (this.counts[short] ?? 0) + 1
-    const partition = partitionOf(key, this.#topology.partitions)
+    const partition = partitionOf(key, output.partitions ?? this.#topology.partitions)
     const value = new EventValue(event, output.codec)
     const timestampMs = this.#clock()
     if (output.headers === 'none') {

@@ -1,5 +1,5 @@
 import type { Emit, Step } from '../processors/step.ts'
-import type { EventCodec } from './codec/event-codec.ts'
+import type { ValueCodec } from './codec/event-codec.ts'
 import type { InputCodec } from './codec/input-codec.ts'
 import type { TopicSpec } from './event-log/event-log.ts'
 import type { ModelHost } from './model-host.ts'
@@ -41,11 +41,13 @@ export interface Stage {
 export interface Output {
   readonly short: string
   readonly topic: string
-  readonly codec: EventCodec<object>
+  readonly codec: ValueCodec<object>
   /** CloudEvents type of its events. */
   readonly type: string
   /** 'none': bare records, for topics of others' that have a form of their own, or where headers cost too much. Default: CloudEvents. */
   readonly headers?: 'cloudevents' | 'none'
+  /** 1: all events, whatever their keys. Default: as many as the topology, by key. */
+  readonly partitions?: 1
 }
 
 /**

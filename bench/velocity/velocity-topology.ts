@@ -2,7 +2,7 @@ import { ByteReader, ByteWriter } from '../../processors/byte-buffer.ts'
 import type { BodyCodec } from '../../processors/step.ts'
 import { VectorPool } from '../../processors/vector-pool.ts'
 import { reject } from '../../schemas/rejection.ts'
-import type { EventCodec } from '../../streams/codec/event-codec.ts'
+import type { ValueCodec } from '../../streams/codec/event-codec.ts'
 import type { InputCodec } from '../../streams/codec/input-codec.ts'
 import type { TopicSpec } from '../../streams/event-log/event-log.ts'
 import type { Stage, Topology } from '../../streams/topology.ts'
@@ -25,10 +25,9 @@ const inputCodec = {
 } as unknown as InputCodec<object>
 
 const outputCodec = {
-  schema: { name: 'Score' },
   encode: (score: object) => writeScore(score as Score),
   prepare: () => undefined,
-} as unknown as EventCodec<object>
+} as unknown as ValueCodec<object>
 
 /** A payment goes on as the bytes that it came in. */
 const paymentBody: BodyCodec = {

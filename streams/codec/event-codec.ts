@@ -12,8 +12,12 @@ import type { SchemaRegistry } from './schema-registry.ts'
  *
  *     0x00 · schema id (4 bytes, big-endian) · Avro binary
  */
-export interface EventCodec<E> {
+export interface EventCodec<E> extends ValueCodec<E> {
   readonly schema: EventSchema<E>
+}
+
+/** What an output topic needs of a codec. */
+export interface ValueCodec<E> {
   /** The event's bytes, written in the newest version. Pure: equal events give equal bytes. A few hundred ns. */
   encode(event: E): Uint8Array
   /**
