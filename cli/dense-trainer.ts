@@ -1,17 +1,14 @@
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { DENSE_RULE } from '../gpu/online-dense.ts'
-import { followForDense } from '../scenarios/dense-follower.ts'
+import { createDenseLearner } from '../scenarios/dense-learner.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { openOrCreateLog, openRegistry } from './connections.ts'
-import { modelsNotRun } from './models-not-run.ts'
 import type { Place } from './place.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import type { WorkerLog } from './worker-log.ts'
 
 /** Which worker trains: whoever runs this task. */
 const TASK = 0
-/** A transaction of another worker takes a minute at the longest before the brokers end it. */
-const SETTLED_MS = 90_000
 /** How long the thread rests when it has read all there is. */
 const IDLE_MS = 1_000
 const RESTART_AFTER_MS = 5_000
@@ -21,7 +18,6 @@ interface Task {
   readonly place: Place
   /** The scenario's name or module, as it was given. */
   readonly scenario: string
-  readonly partitions: number
 }
 
 /** How the thread ended, where it was not told to. */
@@ -34,13 +30,12 @@ interface Ending {
 /** Trains the dense model in one worker of all (`rheo run --dense`). */
 export interface DenseTrainer {
   /** Which tasks this worker runs now. */
-  assigned(tasks: readonly number[], partitions: number): void
+  assigned(tasks: readonly number[]): void
   close(): Promise<void>
 }
 
 /**
- * Trains on a thread of its own, which has its own connection to the log: the training of a batch, and the work of a start that
- * learns everything again, hold up no score. A failure is logged and ends no worker; where it may pass, training begins anew.
+ * Trains on a thread of its own, which has its own connection to the log, so that it holds up no score. A failure is logged and ends no worker; where it may pass, training begins anew.
  */
 export function createDenseTrainer(
   place: Place,
@@ -50,8 +45,9 @@ export function createDenseTrainer(
   let thread: Worker | null = null
   let again: NodeJS.Timeout | null = null
 
-  function start(partitions: number): void {
-    const task: Task = { place, scenario, partitions }
+  function start(): void {
+    again = null
+    const task: Task = { place, scenario }
     const started = new Worker(new URL(import.meta.url), { workerData: { denseTask: task } })
     thread = started
     log.info('training the dense model')
@@ -60,7 +56,7 @@ export function createDenseTrainer(
       thread = null
       if (code === 'FENCED') log.info('the dense model is trained elsewhere')
       else log.warn({ code }, `the dense model is not trained: ${text}`)
-      if (retryable) again = setTimeout(() => start(partitions), RESTART_AFTER_MS)
+      if (retryable) again = setTimeout(start, RESTART_AFTER_MS)
     }
     started.on('message', ended)
     started.on('error', (error) => ended({ code: null, text: error.message, retryable: false }))
@@ -78,26 +74,24 @@ export function createDenseTrainer(
   }
 
   return {
-    assigned(tasks, partitions) {
+    assigned(tasks) {
       if (!tasks.includes(TASK)) void stop()
-      else if (thread === null && again === null) start(partitions)
+      else if (thread === null && again === null) start()
     },
     close: stop,
   }
 }
 
-async function train({ place, scenario: called, partitions }: Task, isClosing: () => boolean): Promise<void> {
+async function train({ place, scenario: called }: Task, isClosing: () => boolean): Promise<void> {
   const scenario = await scenarioOf(called)
   const log = await openOrCreateLog(place)
   try {
     const registry = await openRegistry(place)
-    const topology = scenario.topology(partitions, undefined, registry, modelsNotRun)
-    const when = { clock: Date.now, settledMs: SETTLED_MS }
-    const follower = await followForDense({ scenario, log, rule: DENSE_RULE, registry, topology, ...when })
+    const learner = await createDenseLearner({ scenario, log, rule: DENSE_RULE, registry })
     try {
-      while (!isClosing()) if ((await follower.advance()) === 0) await log.changed(IDLE_MS)
+      while (!isClosing()) if ((await learner.advance(Number.POSITIVE_INFINITY)) === 0) await log.changed(IDLE_MS)
     } finally {
-      await follower.close()
+      await learner.close()
     }
   } finally {
     await log.close()

@@ -167,6 +167,7 @@ async function runOnce(worker: Worker): Promise<'drained'> {
             log.info('every model scores again')
           },
         }),
+        examples: dense === null ? 'not put out' : 'put out',
         stateIs: settings.redis === null ? 'beside the log' : 'elsewhere',
         newPartitions: newPartitions(place, scenario.event.topic.partitions),
         partitions: settings.partitions,
@@ -175,13 +176,13 @@ async function runOnce(worker: Worker): Promise<'drained'> {
           if (membership === null) {
             const all = Array.from({ length: topology.partitions }, (_, task) => task)
             watch.assigned(all)
-            dense?.assigned(all, topology.partitions)
+            dense?.assigned(all)
             return null
           }
           return observeMembership(membership, (tasks, change, moved) => {
             log.info({ [change]: moved, tasks }, `tasks ${change}`)
             watch.assigned(tasks)
-            dense?.assigned(tasks, topology.partitions)
+            dense?.assigned(tasks)
           })
         },
         batchRecords: settings.batchRecords,

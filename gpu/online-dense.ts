@@ -27,25 +27,58 @@ export const DENSE_RULE: DenseRule = { name: 'dense', seed: 1, batch: 64, publis
 /** Buckets: a few hundred merchant categories and countries share few of them. */
 const SETTINGS = { buckets: 509, factors: 8, hidden: [64, 32], rate: 0.001, positiveWeight: 1, clipNorm: 1 }
 
+export interface DenseExample {
+  /** [features], in the order of their names; NaN = missing. Learnt as float32. */
+  readonly features: ArrayLike<number>
+  readonly label: 0 | 1
+  /** Event time of what was scored, ms, */
+  readonly eventMs: number
+  /** and of its label. */
+  readonly labelMs: number
+}
+
 export interface PublishedModel {
   readonly bytes: Uint8Array
   readonly manifest: Manifest
 }
 
+/** All that training goes on from. */
+export interface DenseState {
+  /** The features, numbers first, then so many categories. */
+  readonly columns: readonly string[]
+  readonly categories: number
+  /** Examples. */
+  readonly learnt: number
+  /** The earliest event time learnt from, ms. */
+  readonly firstMs: number
+  /** The last label of the last published version, event time in ms; -Infinity: there is none. */
+  readonly publishedMs: number
+  /** Weights and moments of the optimiser, by name. */
+  readonly tensors: ReadonlyMap<string, Float32Array>
+}
+
+const BEGINNING = { learnt: 0, firstMs: Number.POSITIVE_INFINITY, publishedMs: Number.NEGATIVE_INFINITY }
+
 /** A dense model that learns step by step from labelled examples, on the CPU, and publishes itself like any other model. */
 export interface OnlineDense {
-  /** Takes an example: [features], NaN = missing; learnt as float32. Times are event time in ms. */
-  take(features: ArrayLike<number>, label: 0 | 1, eventTimeMs: number, labelTimeMs: number): void
-  /** Does the steps whose examples are there, and gives the versions that are due. */
-  advance(): Promise<readonly PublishedModel[]>
+  /** Examples learnt from. */
+  readonly learnt: number
+  /** One step on as many examples as the rule's batch has; the version that is due then, or null. */
+  learn(examples: readonly DenseExample[]): Promise<PublishedModel | null>
+  /** A copy of the present state. */
+  state(): Promise<DenseState>
   close(): Promise<void>
 }
 
-/** @param categories features whose numbers are codes of names, not negative: they get hashed embeddings */
+/**
+ * @param categories features whose numbers are codes of names, not negative: they get hashed embeddings
+ * @param from goes on from there to the same bytes; not where that was of other features or of another network
+ */
 export async function createOnlineDense(
   featureNames: readonly string[],
   categories: readonly string[],
   rule: DenseRule,
+  from: DenseState | null = null,
 ): Promise<OnlineDense> {
   const width = featureNames.length
   const isCategory = new Set(categories)
@@ -55,12 +88,14 @@ export async function createOnlineDense(
   const settings = { ...SETTINGS, numbers: numbers.length, categories: width - numbers.length }
   const { step, parameters, probability } = deepFm(settings, seededRandom(rule.seed))
   const trainer = await createTrainer(step, { provider: 'cpu' })
-  const rows: Float32Array[] = []
-  const labels: number[] = []
-  const times: { readonly eventMs: number; readonly labelMs: number }[] = []
-  let learnt = 0
-  let firstMs = Number.POSITIVE_INFINITY
-  let publishedMs = Number.NEGATIVE_INFINITY
+  const isOfThisNetwork = ({ tensors, ...state }: DenseState): boolean =>
+    state.categories === settings.categories &&
+    isSame(state.columns, inOrder) &&
+    tensors.size === step.state.length &&
+    step.state.every(({ name, initial }) => tensors.get(name)?.length === initial.length)
+  const known = from !== null && isOfThisNetwork(from) ? from : null
+  let { learnt, firstMs, publishedMs } = known ?? BEGINNING
+  if (known !== null) trainer.restore(known.tensors)
 
   async function publish(labelMs: number): Promise<PublishedModel> {
     const state = await trainer.state()
@@ -81,34 +116,36 @@ export async function createOnlineDense(
   }
 
   return {
-    take(features, label, eventMs, labelMs) {
-      rows.push(Float32Array.from(columns, (column) => (Number.isNaN(features[column]!) ? MISSING : features[column]!)))
-      labels.push(label)
-      times.push({ eventMs, labelMs })
+    get learnt() {
+      return learnt
     },
-    async advance() {
-      const published: PublishedModel[] = []
-      while (rows.length >= rule.batch) {
-        const x = new Float32Array(rule.batch * width)
-        rows.splice(0, rule.batch).forEach((row, i) => {
-          x.set(row, i * width)
+    async learn(examples) {
+      const x = new Float32Array(rule.batch * width)
+      examples.forEach(({ features, eventMs }, row) => {
+        columns.forEach((column, i) => {
+          const value = features[column]!
+          x[row * width + i] = Number.isNaN(value) ? MISSING : value
         })
-        const known = times.splice(0, rule.batch)
-        for (const { eventMs } of known) firstMs = Math.min(firstMs, eventMs)
-        await trainer.step({
-          x: float32([rule.batch, width], x),
-          y: float32([rule.batch, 1], labels.splice(0, rule.batch)),
-        })
-        learnt += rule.batch
-        const { labelMs } = known.at(-1)!
-        if (learnt % (rule.batch * rule.publishEvery) > 0 || labelMs - publishedMs < rule.publishEveryMs) continue
-        publishedMs = labelMs
-        published.push(await publish(labelMs))
-      }
-      return published
+        firstMs = Math.min(firstMs, eventMs)
+      })
+      const labels = examples.map(({ label }) => label)
+      await trainer.step({ x: float32([rule.batch, width], x), y: float32([rule.batch, 1], labels) })
+      learnt += rule.batch
+      const { labelMs } = examples.at(-1)!
+      if (learnt % (rule.batch * rule.publishEvery) > 0 || labelMs - publishedMs < rule.publishEveryMs) return null
+      publishedMs = labelMs
+      return publish(labelMs)
+    },
+    async state() {
+      const tensors = await trainer.state()
+      return { columns: inOrder, categories: settings.categories, learnt, firstMs, publishedMs, tensors }
     },
     close: () => trainer.close(),
   }
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((one, i) => one === others[i])
 }
 
 function iso(ms: number): string {

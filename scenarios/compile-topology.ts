@@ -29,7 +29,7 @@ type Fields = Readonly<Record<string, unknown>>
 
 const INFER = 'infer'
 const SCORE = 'score'
-const LEARN = 'learn'
+export const LEARN = 'learn'
 const ANNOUNCE_EVERY_MS = 60_000
 const IDLE = { after: '1 min', allowance: '24 h' } as const
 /** A block with one large model update still fits. */

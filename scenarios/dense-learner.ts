@@ -1,20 +1,28 @@
-import { createOnlineDense, type DenseRule, type PublishedModel } from '../gpu/online-dense.ts'
+import { createOnlineDense, type DenseExample, type DenseRule, type PublishedModel } from '../gpu/online-dense.ts'
 import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schema-registry.ts'
-import type { EventLog } from '../streams/event-log/event-log.ts'
+import type { Appends, EventLog } from '../streams/event-log/event-log.ts'
+import { eventOf } from '../streams/event-value.ts'
 import type { Scenario } from './define-scenario.ts'
+import { checkpointAppends, checkpointTopic, readCheckpoint } from './dense-checkpoint.ts'
+import { denseExampleCodec, examplesTopic } from './dense-examples.ts'
 import { fileAppends } from './model-files.ts'
 import { readModelRecords, recordAppends } from './model-records.ts'
-import type { OutputWatch } from './replay-output.ts'
 
-type Fields = Readonly<Record<string, unknown>>
+/** So much is read at once that a pass is not held up by more than some tens of milliseconds. */
+const LIMITS = { maxRecords: 1_024, maxBytes: 8 * 1_048_576 }
+/** Examples, in about so many seconds of a thousand payments per second: who takes over learns no more than these again. */
+const CHECKPOINT_EVERY = 65_536
 
 /**
- * Trains a dense model from what a scenario puts out: a score with its features, then its outcome. Each version it publishes
- * is a file and a model record like any other, so the scenario swaps it in, in shadow, and blends it by its worth.
+ * Trains a dense model from the examples that a topology puts out (`withExamples`). Each version it publishes is a file and a
+ * model record like any other, so the scenario swaps it in, in shadow, and blends it by its worth.
  */
-export interface DenseLearner extends OutputWatch {
-  /** Learns from what was put out by then, processing time, and publishes the versions that are due. */
-  advance(untilMs: number): Promise<void>
+export interface DenseLearner {
+  /**
+   * Reads on, a bounded part, of what was put out up to `untilMs`, processing time; learns, and publishes the versions that
+   * are due. Returns how many examples it took. Throws FENCED where a later learner has begun, and what the log throws.
+   */
+  advance(untilMs: number): Promise<number>
   close(): Promise<void>
 }
 
@@ -26,57 +34,70 @@ export interface DenseLearnerOptions {
   readonly registry?: SchemaRegistry
 }
 
+interface Waiting extends DenseExample {
+  readonly offset: bigint
+}
+
 /**
- * On one log one learner publishes: the last to be created. An earlier one's next version fails with FENCED, changing
- * nothing, so a version comes once, whoever trained it.
+ * On one log one learner publishes: the last to be created. An earlier one's next version fails with FENCED, changing nothing.
+ * It begins at the last checkpoint, which stands in the log together with the version published then, and gives the versions
+ * that a single learner would have given. A model that has to begin anew (its features are others now) publishes nothing until
+ * it has learnt from more examples than the last version had.
  */
 export async function createDenseLearner(options: DenseLearnerOptions): Promise<DenseLearner> {
   const { scenario, log, rule, registry = createLocalRegistry() } = options
   const { names } = scenario.featureSet
+  const [examples, checkpoints] = [examplesTopic(scenario.name), checkpointTopic(scenario.name)]
+  await log.ensureTopics([examples, checkpoints])
   const writer = await log.acquire(`rheo-${scenario.name}-dense`, rule.name)
-  // What stands there by now, a former learner published from the same examples.
-  const records = await readModelRecords(log, scenario.name, registry)
-  const published = new Set(records.filter(({ name }) => name === rule.name).map(({ version }) => version))
-  const dense = await createOnlineDense(names, scenario.model.categorical ?? [], rule)
-  /** Features wait for their label: about 700 bytes each for 123. */
-  const waiting = new Map<string, Float32Array>()
-  let examples: { readonly putOutMs: number; readonly learn: () => void }[] = []
-  const idOf = (event: object): string => String((event as Fields)[scenario.event.id])
+  const saved = await readCheckpoint(log, scenario.name, rule.name)
+  const dense = await createOnlineDense(names, scenario.model.categorical ?? [], rule, saved?.state)
+  const versions = (await readModelRecords(log, scenario.name, registry)).filter(({ name }) => name === rule.name)
+  const published = Math.max(0, ...versions.map(({ version }) => Number(version)).filter(Number.isFinite))
+  const { start } = await log.bounds(examples.name, 0)
+  let next = saved === null || saved.next < start ? start : saved.next
+  let savedAt = dense.learnt
+  /** Less than a batch. */
+  const waiting: Waiting[] = []
 
-  async function publish({ bytes, manifest }: PublishedModel): Promise<void> {
+  async function publish({ bytes, manifest }: PublishedModel, timestampMs: number): Promise<Appends[]> {
     const { name, version, sha256, trainingRange } = manifest
-    if (published.has(version)) return
+    if (dense.learnt <= published) return []
     const eventTime = Date.parse(trainingRange.to)
     const record = { name, version, sha256, action: 'serve', eventTime, manifest: JSON.stringify(manifest) } as const
-    const file = fileAppends(scenario.name, sha256, bytes, eventTime)
-    const appends = [file, await recordAppends(log, scenario.name, record, eventTime, registry)]
+    const file = fileAppends(scenario.name, sha256, bytes, timestampMs)
+    return [file, await recordAppends(log, scenario.name, record, timestampMs, registry)]
+  }
+
+  /** Writes down what was learnt up to this example, and then drops what nobody needs any more. */
+  async function save(model: PublishedModel | null, { offset, labelMs }: Waiting): Promise<void> {
+    const { end } = await log.bounds(checkpoints.name, 0)
+    const checkpoint = { state: await dense.state(), next: offset + 1n }
+    const appends = [checkpointAppends(scenario.name, rule.name, checkpoint, labelMs)]
+    if (model !== null) appends.push(...(await publish(model, labelMs)))
     await writer.commit({ appends, positions: [] })
-    published.add(version)
+    savedAt = dense.learnt
+    await log.truncate(checkpoints.name, 0, end)
+    await log.truncate(examples.name, 0, checkpoint.next)
   }
 
   return {
-    score(event) {
-      const { features } = event as { readonly features: Readonly<Record<string, number>> }
-      waiting.set(
-        idOf(event),
-        Float32Array.from(names, (name) => features[name] ?? Number.NaN),
-      )
-    },
-    outcome(event, putOutMs) {
-      const id = idOf(event)
-      const features = waiting.get(id)
-      if (features === undefined) return
-      waiting.delete(id)
-      const { eventTime, labelTime } = event as { readonly eventTime: number; readonly labelTime: number }
-      const label = (event as Fields)[scenario.label.truth] === true ? 1 : 0
-      examples.push({ putOutMs, learn: () => dense.take(features, label, eventTime, labelTime) })
-    },
     async advance(untilMs) {
-      const later = examples.findIndex(({ putOutMs }) => putOutMs > untilMs)
-      const due = later < 0 ? examples : examples.slice(0, later)
-      examples = later < 0 ? [] : examples.slice(later)
-      for (const { learn } of due) learn()
-      for (const model of await dense.advance()) await publish(model)
+      const fetched = await log.fetch(examples.name, 0, next, LIMITS)
+      const later = fetched.records.findIndex(({ timestampMs }) => timestampMs > untilMs)
+      const due = later < 0 ? fetched.records : fetched.records.slice(0, later)
+      next = later < 0 ? fetched.next : fetched.records[later]!.offset
+      for (const { value, offset } of due) {
+        const example = eventOf(value, denseExampleCodec)
+        // Of a former declaration.
+        if (example.features.length !== names.length) continue
+        waiting.push({ ...example, offset })
+        if (waiting.length < rule.batch) continue
+        const batch = waiting.splice(0)
+        const model = await dense.learn(batch)
+        if (model !== null || dense.learnt - savedAt >= CHECKPOINT_EVERY) await save(model, batch.at(-1)!)
+      }
+      return due.length
     },
     close: () => dense.close(),
   }

@@ -20,12 +20,16 @@ export function modelFilesTopic(scenario: string): TopicSpec {
 
 /** @param timestampMs processing time */
 export function fileAppends(scenario: string, sha256: string, bytes: Uint8Array, timestampMs: number): Appends {
+  return { topic: modelFilesTopic(scenario).name, partition: 0, records: chunkRecords(sha256, bytes, timestampMs) }
+}
+
+/** Bytes cut into records, with the keys `<name>/<index>/<count>`. */
+export function chunkRecords(name: string, bytes: Uint8Array, timestampMs: number): NewRecord[] {
   const count = Math.ceil(bytes.length / CHUNK_BYTES)
-  const records = Array.from({ length: count }, (_, i): NewRecord => {
+  return Array.from({ length: count }, (_, i) => {
     const value = bytes.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
-    return { key: Buffer.from(`${sha256}/${i}/${count}`), value, timestampMs }
+    return { key: Buffer.from(`${name}/${i}/${count}`), value, timestampMs }
   })
-  return { topic: modelFilesTopic(scenario).name, partition: 0, records }
 }
 
 /**

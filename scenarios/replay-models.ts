@@ -23,7 +23,7 @@ export interface ReplayModels {
   readonly hosts: ModelHosts | undefined
   /** Adds the given models to the log, once the topics exist. Those that the log has already stay as they are. */
   register(): Promise<void>
-  /** Is shown every score and outcome, and publishes what it learnt when it is told to go on; null: nothing is trained. */
+  /** Learns from the examples that the topology puts out, when it is told to go on; null: nothing is trained. */
   readonly learner: DenseLearner | null
   close(): Promise<void>
 }

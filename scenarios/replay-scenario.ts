@@ -11,6 +11,7 @@ import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Topology } from '../streams/topology.ts'
 import type { BuiltInStream, GeneratedStream } from './built-in-stream.ts'
 import type { Scenario } from './define-scenario.ts'
+import { withExamples } from './dense-examples.ts'
 import { createModelEvaluation } from './model-evaluation.ts'
 import { type Extent, INPUT_PARTITIONS, openExtent } from './replay-extent.ts'
 import { type FileInput, fileAdmissions } from './replay-input.ts'
@@ -83,7 +84,8 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
   const models = await openReplayModels({ scenario, log, ...(options.models ?? NO_MODELS) })
   try {
-    const topology = scenario.topology(1, options.sliceMs, undefined, models.hosts)
+    const declared = scenario.topology(1, options.sliceMs, undefined, models.hosts)
+    const topology = models.learner === null ? declared : withExamples(declared)
     const stretches = logRange === null ? [] : await findStretches(logRange, topology)
     const id = inputId(options)
     const inputTopic = `rheo.${scenario.name}.input-${id}.v1`
@@ -96,13 +98,9 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const modelEvaluation =
       scenario.evaluation === undefined ? null : createModelEvaluation(scenario, scenario.evaluation)
     const watch: OutputWatch = {
-      score(event) {
-        models.learner?.score(event)
-        options.watch?.score(event)
-      },
+      score: (event) => options.watch?.score(event),
       outcome(event, putOutMs) {
         modelEvaluation?.outcome(event)
-        models.learner?.outcome(event, putOutMs)
         options.watch?.outcome(event, putOutMs)
       },
     }
@@ -122,8 +120,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
             between: {
               slices: Math.max(1, Math.round(LEARN_EVERY_MS / options.sliceMs)),
               async call(atMs: number) {
-                await reader!.read()
-                await models.learner!.advance(atMs)
+                while ((await models.learner!.advance(atMs)) > 0);
               },
             },
           }),

@@ -11,7 +11,8 @@ import { openSqliteStateStore } from '../streams/state/sqlite.ts'
 import type { Topology } from '../streams/topology.ts'
 import type { LiveStreamOptions } from './built-in-stream.ts'
 import { defineScenario, type Scenario } from './define-scenario.ts'
-import { type DenseFollower, followForDense } from './dense-follower.ts'
+import { withExamples } from './dense-examples.ts'
+import { createDenseLearner, type DenseLearner } from './dense-learner.ts'
 import { evaluatedOutcome } from './evaluated-outcome.ts'
 import { createFileReader } from './model-files.ts'
 import { createOnnxHosts, type OnnxHostsOptions } from './model-hosts.ts'
@@ -86,16 +87,16 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     swaps: 'once open',
     onFailure: options.onModelFailure ?? (() => undefined),
   })
-  let dense: DenseFollower | null = null
+  let dense: DenseLearner | null = null
   try {
     const partitions = (await log.topics()).get(scenario.event.topic.name)?.partitions ?? 1
-    const topology = scenario.topology(partitions, undefined, undefined, models)
+    const rule = options.dense ?? null
+    const declared = scenario.topology(partitions, undefined, undefined, models)
+    const topology = rule === null ? declared : withExamples(declared)
     await log.ensureTopics(topology.topics)
     const live = await startStream(scenario, log, topology, generator)
     const view = await createView(log, topology, scenario)
-    const rule = options.dense ?? null
-    dense =
-      rule === null ? null : await followForDense({ scenario, log, rule, topology, clock: Date.now, settledMs: 0 })
+    dense = rule === null ? null : await createDenseLearner({ scenario, log, rule })
     let tickedMs = performance.now()
     await runLive({
       topology,
@@ -108,7 +109,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
       onStart: view.start,
       async onPass(pass) {
         if (pass.folded > 0) await view.take(pass)
-        await dense?.advance()
+        await dense?.advance(Number.POSITIVE_INFINITY)
         if (performance.now() - tickedMs >= options.tickEveryMs) {
           tickedMs = performance.now()
           options.onTick(await view.tick('since the last tick'))

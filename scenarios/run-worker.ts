@@ -7,6 +7,7 @@ import { type LivePass, runLive } from '../streams/run-live.ts'
 import type { StateStore } from '../streams/state/state-store.ts'
 import type { Topology } from '../streams/topology.ts'
 import type { ModelHosts, Scenario } from './define-scenario.ts'
+import { withExamples } from './dense-examples.ts'
 
 export interface WorkerOptions {
   readonly scenario: Scenario
@@ -15,6 +16,8 @@ export interface WorkerOptions {
   /** null: the ids that the scenario brings. */
   readonly registry: SchemaRegistry | null
   readonly models: ModelHosts
+  /** 'put out': for a dense model, by the process that runs task 0 (`withExamples`). Default: they are not. */
+  readonly examples?: 'put out' | 'not put out'
   /** 'elsewhere': on a server that may lose it, so that every flush is written down in the log, too. */
   readonly stateIs: 'beside the log' | 'elsewhere'
   /** Of topics that do not exist yet. */
@@ -45,7 +48,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const present = (await log.topics()).get(scenario.event.topic.name)
   const partitions = options.partitions ?? present?.partitions ?? options.newPartitions
   const declared = scenario.topology(partitions, undefined, registry ?? undefined, models)
-  const topology = options.stateIs === 'elsewhere' ? withChangelog(declared) : declared
+  const whole = options.examples === 'put out' ? withExamples(declared) : declared
+  const topology = options.stateIs === 'elsewhere' ? withChangelog(whole) : whole
   await log.ensureTopics(topology.topics)
   options.onTopology(topology)
   const membership = await options.membership(topology)

@@ -57,24 +57,33 @@ describe('run, on the embedded log', () => {
       expect(stdout.trim().split('\n')).toHaveLength(2)
     }))
 
-  it('trains a dense model beside the scoring, and lets it score', () =>
+  it('trains a dense model beside the scoring, goes on with it after a crash, and lets it score', () =>
     inFolder(async (directory) => {
-      const replay = [
-        'replay',
-        'fraud',
-        '--payments',
-        '2600',
-        '--days',
-        '20',
-        '--slice',
-        '3h',
-        '--state',
-        '.rheo/fraud',
-      ]
-      expect((await rheo(directory, replay)).code).toBe(0)
-      const worker = startWorker(directory, EMBEDDED, ['--dense'])
+      const lines = (events: readonly object[]) => ({ stdin: events.map((event) => JSON.stringify(event)).join('\n') })
+      const produce = async (from: number, until: number) => {
+        const ids = Array.from({ length: until - from }, (_, i) => `d${from + i}`)
+        const some = ids.map((id, i) => ({
+          ...JSON.parse(payment(id)),
+          customerId: `c${i % 97}`,
+          amount: 1 + (i % 500),
+        }))
+        const told = ids.map((id, i) => {
+          return { paymentId: id, eventTime: Date.now(), fraud: i % 50 === 0, source: 'analyst' }
+        })
+        expect(await rheo(directory, ['produce', 'payments'], lines(some))).toMatchObject({ code: 0 })
+        expect(await rheo(directory, ['produce', 'labels'], lines(told))).toMatchObject({ code: 0 })
+      }
       const models = async () => JSON.parse((await rheo(directory, ['model', 'ls', '--json'])).stdout).models
+      const former = startWorker(directory, EMBEDDED, ['--dense'])
+      await until('the first one runs', () => former.tasks().length === 1, { workers: [former] })
+      await produce(0, 1_200)
+      former.signal('SIGKILL')
+      await former.ended
+      // A version comes after 2,048.
+      const worker = startWorker(directory, EMBEDDED, ['--dense'])
       try {
+        await until('the next one runs', () => worker.tasks().length === 1, { workers: [worker] })
+        await produce(1_200, 2_100)
         await until('a version', async () => (await models()).length > 0, { workers: [worker] })
         expect(await models()).toMatchObject([{ name: 'dense', version: '2048', scores: true }])
         await rheo(directory, ['produce', 'payments'], { stdin: payment('p1') })

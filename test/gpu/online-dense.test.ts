@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createOnlineDense, type DenseRule, type PublishedModel } from '../../gpu/online-dense.ts'
+import { createOnlineDense, type DenseRule, type DenseState, type PublishedModel } from '../../gpu/online-dense.ts'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
 import { createProbabilityScorer, PROBABILITY } from '../../gpu/probability-scorer.ts'
 import { seededRandom } from '../../gpu/train/parameters.ts'
@@ -28,59 +28,91 @@ function categoryExamples(count: number, seed: number): { row: Float64Array; lab
   })
 }
 
+/** @param from goes on from there with the examples behind those that it has learnt */
 async function trained(
   count: number,
-  chunk: number,
   categories: readonly string[] = [],
   all = examples(count, 1),
   rule: DenseRule = RULE,
-): Promise<PublishedModel[]> {
-  const dense = await createOnlineDense(NAMES, categories, rule)
+  from: DenseState | null = null,
+): Promise<{ readonly published: PublishedModel[]; readonly state: DenseState }> {
+  const dense = await createOnlineDense(NAMES, categories, rule, from)
   const published: PublishedModel[] = []
-  for (let from = 0; from < count; from += chunk) {
-    all.slice(from, from + chunk).forEach(({ row, label }, i) => {
-      dense.take(row, label, from + i, from + i + 1_000)
+  for (let first = dense.learnt; first + rule.batch <= count; first += rule.batch) {
+    const batch = all.slice(first, first + rule.batch).map(({ row, label }, i) => {
+      return { features: row, label, eventMs: first + i, labelMs: first + i + 1_000 }
     })
-    published.push(...(await dense.advance()))
+    const model = await dense.learn(batch)
+    if (model !== null) published.push(model)
   }
+  const state = await dense.state()
   await dense.close()
-  return published
+  return { published, state }
 }
 
+const hashes = (models: readonly PublishedModel[]) => models.map(({ manifest }) => manifest.sha256)
+
 describe('a dense model that learns online', () => {
-  it('publishes by its declared rule: the same versions, to the byte, however the examples come in', async () => {
-    const [whole, parts] = [await trained(1_000, 1_000), await trained(1_000, 37)]
-    expect(whole.map(({ manifest }) => manifest.version)).toEqual(['128', '256', '384', '512', '640', '768', '896'])
-    expect(parts.map(({ manifest }) => manifest.sha256)).toEqual(whole.map(({ manifest }) => manifest.sha256))
-    expect(new Set(whole.map(({ manifest }) => manifest.sha256)).size).toBe(whole.length)
-    expect(whole[0]!.manifest.trainingRange).toEqual({
+  it('publishes by its declared rule: the same versions, to the byte', async () => {
+    const { published } = await trained(1_000)
+    expect(published.map(({ manifest }) => manifest.version)).toEqual(['128', '256', '384', '512', '640', '768', '896'])
+    expect(hashes((await trained(1_000)).published)).toEqual(hashes(published))
+    expect(new Set(hashes(published)).size).toBe(published.length)
+    expect(published[0]!.manifest.trainingRange).toEqual({
       from: '1970-01-01T00:00:00.000Z',
       to: '1970-01-01T00:00:01.127Z',
     })
   })
 
+  it('goes on from a state as if it had not stopped: the same versions, to the byte', async () => {
+    const all = examples(1_000, 1)
+    const rule = { ...RULE, publishEveryMs: 300 }
+    const whole = await trained(1_000, [], all, rule)
+    for (const stopped of [320, 512]) {
+      const { state } = await trained(stopped, [], all, rule)
+      const rest = await trained(1_000, [], all, rule, state)
+      expect(rest.published.length).toBeGreaterThan(0)
+      expect(hashes(rest.published)).toEqual(hashes(whole.published).slice(-rest.published.length))
+      expect(rest.state).toEqual(whole.state)
+    }
+  })
+
+  it('begins anew where a state is of other features, or of another network', async () => {
+    const { state } = await trained(320)
+    const { tensors } = state
+    const [first] = tensors.keys()
+    for (const other of [
+      { ...state, columns: ['a', 'b', 'd'] },
+      { ...state, categories: 1 },
+      { ...state, tensors: new Map([...tensors, [first!, new Float32Array(7)]]) },
+      { ...state, tensors: new Map([...tensors].slice(1)) },
+    ]) {
+      const dense = await createOnlineDense(NAMES, [], RULE, other)
+      expect(dense.learnt).toBe(0)
+      await dense.close()
+    }
+  })
+
   it('publishes no two versions closer together than its rule says, as the labels became known', async () => {
-    const published = await trained(1_000, 100, [], examples(1_000, 1), { ...RULE, publishEveryMs: 300 })
+    const { published } = await trained(1_000, [], examples(1_000, 1), { ...RULE, publishEveryMs: 300 })
     expect(published.map(({ manifest }) => manifest.version)).toEqual(['128', '512', '896'])
   })
 
   it('is served through its manifest, and learns what takes two features at once', async () => {
-    const model = (await trained(12_800, 500)).at(-1)!
+    const model = (await trained(12_800)).published.at(-1)!
     expect(await accuracy(model, examples(400, 2))).toBeGreaterThan(0.95)
   })
 
   it('gives each category a hashed embedding: it learns pairs of names, and names unknown or missing are scored, too', async () => {
     const all = categoryExamples(25_600, 1)
-    const versions = await trained(25_600, 500, ['a', 'c'], all)
-    const again = await trained(2_560, 2_560, ['a', 'c'], all)
-    expect(again.map(({ manifest }) => manifest.sha256)).toEqual(
-      versions.slice(0, again.length).map(({ manifest }) => manifest.sha256),
-    )
+    const versions = (await trained(25_600, ['a', 'c'], all)).published
+    const again = (await trained(2_560, ['a', 'c'], all)).published
+    expect(hashes(again)).toEqual(hashes(versions).slice(0, again.length))
     const model = versions.at(-1)!
     expect(model.manifest.input.features).toEqual(['b', 'a', 'c'])
     const test = categoryExamples(400, 2)
     expect(await accuracy(model, test)).toBeGreaterThan(0.95)
-    expect(await accuracy((await trained(12_800, 500, [], all)).at(-1)!, test)).toBeLessThan(0.8)
+    expect(await accuracy((await trained(12_800, [], all)).published.at(-1)!, test)).toBeLessThan(0.8)
     const unknown = [
       Float64Array.of(hash53('nowhere'), 0.5, Number.NaN),
       Float64Array.of(Number.NaN, Number.NaN, Number.NaN),

@@ -2,30 +2,20 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { followForDense } from '../../scenarios/dense-follower.ts'
+import { checkpointTopic } from '../../scenarios/dense-checkpoint.ts'
+import { denseExampleCodec, examplesTopic, withExamples } from '../../scenarios/dense-examples.ts'
+import { createDenseLearner } from '../../scenarios/dense-learner.ts'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
-import { readModelRecords } from '../../scenarios/model-records.ts'
+import { addModel, readModelRecords } from '../../scenarios/model-records.ts'
 import { replayScenario } from '../../scenarios/replay-scenario.ts'
+import type { Outcome } from '../../schemas/generated/fraud/outcome.ts'
 import type { Score } from '../../schemas/generated/fraud/score.ts'
-import type { EventLog } from '../../streams/event-log/event-log.ts'
+import type { EventLog, LazyBytes } from '../../streams/event-log/event-log.ts'
 import { createMemoryLog } from '../../streams/event-log/memory.ts'
-import { eventOf } from '../../streams/event-value.ts'
-import { eventsOf, HOUR_MS, payments, runWithModels } from './model-run.ts'
+import { amountTrees, eventsOf, HOUR_MS, payments, runWithModels, START_MS, scoresOf, testModel } from './model-run.ts'
 
 const DAY_MS = 86_400_000
 const STEP = 64
-const [scoreCodec, outcomeCodec] = fraud.topology(1).outputs.map(({ codec }) => codec) as [Codec, Codec]
-
-type Codec = Parameters<typeof eventOf>[1]
-interface Put {
-  readonly topic: string
-  readonly timestampMs: number
-  readonly bytes: Uint8Array
-}
-
-const idIn = (codec: Codec, bytes: Uint8Array): string =>
-  (eventOf(bytes, codec) as { readonly paymentId: string }).paymentId
-
 const directory = mkdtempSync(join(tmpdir(), 'rheo-dense-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
@@ -62,109 +52,121 @@ async function replayed(batchRecords: number, stateDir: string | null = null, di
 }
 
 const RULE = { name: 'dense', seed: 1, batch: 16, publishEvery: 4, publishEveryMs: 0 }
-const noHosts = {
-  hostOf: () => {
-    throw new Error('no model runs here')
-  },
+const EVERYTHING = Number.POSITIVE_INFINITY
+
+/** A log on which the payments were scored and labelled. */
+async function logWithExamples(): Promise<EventLog> {
+  const log = createMemoryLog()
+  await runWithModels({ log, store: null, admissions: payments, models: [], extended: withExamples })
+  return log
+}
+
+/** A learner of its own, as in another process; it ends without a word. */
+async function learn(log: EventLog, untilMs = EVERYTHING): Promise<void> {
+  const learner = await createDenseLearner({ scenario: fraud, log, rule: RULE })
+  while ((await learner.advance(untilMs)) > 0);
 }
 
 async function publishedIn(log: EventLog): Promise<readonly string[]> {
   return (await readModelRecords(log, 'fraud')).map(({ version, sha256 }) => `${version} ${sha256}`)
 }
 
-/** What a run put out, as bytes: scores, then outcomes, each in order of time. */
-async function outputsOf(log: EventLog) {
-  const { outputs } = fraud.topology(1)
-  return Promise.all(
-    outputs.map(async ({ topic }) => {
-      const { records } = await log.fetch(topic, 0, 0n, { maxRecords: 100_000, maxBytes: 1 << 30 })
-      return records.map(({ value, timestampMs }) => {
-        const bytes = value instanceof Uint8Array ? value : value!.bytes()
-        return { topic, timestampMs, bytes }
-      })
-    }),
-  )
+/** What stands in a topic, by key. */
+async function keysIn(log: EventLog, topic: string): Promise<readonly string[]> {
+  const { start } = await log.bounds(topic, 0)
+  const { records } = await log.fetch(topic, 0, start, { maxRecords: 1_000, maxBytes: 1 << 30 })
+  return records.map(({ key }) => Buffer.from(key!).toString())
 }
 
 describe('a dense model that follows a log', () => {
-  it('learns from all of it, and begun again publishes nothing twice', async () => {
-    const log = createMemoryLog()
-    await runWithModels({ log, store: null, admissions: payments, models: [] })
-    const topology = fraud.topology(1, 900_000, undefined, noHosts)
-    const follow = async () => {
-      const options = { scenario: fraud, log, rule: RULE, topology, clock: Date.now, settledMs: 0 }
-      const follower = await followForDense(options)
-      while ((await follower.advance()) > 0);
-      await follower.close()
-      return publishedIn(log)
-    }
+  it('learns from every outcome, and begun again publishes nothing twice', async () => {
+    const log = await logWithExamples()
     const outcomes = (await eventsOf(log, 1)).length
-    const first = await follow()
-    expect(first).toHaveLength(Math.floor(outcomes / 64))
-    expect(await follow()).toEqual(first)
+    await learn(log)
+    const first = await publishedIn(log)
+    expect(first.map((version) => Number(version.split(' ')[0]))).toEqual(
+      Array.from({ length: Math.floor(outcomes / STEP) }, (_, i) => (i + 1) * STEP),
+    )
+    await learn(log)
+    expect(await publishedIn(log)).toEqual(first)
   })
 
-  it('comes to the same versions from several partitions, however late each becomes readable', async () => {
-    const source = createMemoryLog()
-    await runWithModels({ log: source, store: null, admissions: payments, models: [] })
-    const [scores, outcomes] = (await outputsOf(source)) as [Put[], Put[]]
-    const endMs = outcomes.at(-1)!.timestampMs + DAY_MS
-    const topology = fraud.topology(3, 900_000, undefined, noHosts)
-
-    /** @param lagMs how much later than its timestamp a record of a partition becomes readable, at most an hour */
-    const follow = async (lagMs: readonly number[]) => {
-      const log = createMemoryLog()
-      await log.ensureTopics(topology.topics)
-      let nowMs = scores[0]!.timestampMs
-      const clock = () => nowMs
-      const options = { scenario: fraud, log, rule: RULE, topology, clock, settledMs: HOUR_MS }
-      const follower = await followForDense(options)
-      const rest = [scores, outcomes].map((records) =>
-        records.map((record, i) => ({ ...record, partition: i % 3, readableMs: record.timestampMs + lagMs[i % 3]! })),
-      )
-      // An outcome is in the partition of its score.
-      const partitions = new Map(rest[0]!.map(({ bytes, partition }) => [idIn(scoreCodec, bytes), partition]))
-      rest[1] = rest[1]!.map((put) => {
-        const partition = partitions.get(idIn(outcomeCodec, put.bytes))!
-        return { ...put, partition, readableMs: put.timestampMs + lagMs[partition]! }
-      })
-      for (; nowMs < endMs; nowMs += HOUR_MS / 4) {
-        for (const [which, records] of rest.entries()) {
-          for (const { topic, partition, bytes, timestampMs } of records.filter((put) => put.readableMs < nowMs)) {
-            await log.append([{ topic, partition, records: [{ key: null, value: bytes, timestampMs }] }])
-          }
-          rest[which] = records.filter((put) => put.readableMs >= nowMs)
-        }
-        await follower.advance()
-      }
-      while ((await follower.advance()) > 0);
-      await follower.close()
-      return publishedIn(log)
+  it('goes on in another process from its checkpoint, to the same versions, and keeps no more than that needs', async () => {
+    const [whole, parts] = [await logWithExamples(), await logWithExamples()]
+    await learn(whole)
+    const { name: examples } = examplesTopic('fraud')
+    const { end } = await parts.bounds(examples, 0)
+    const endMs = payments.at(-1)!.atMs + 2 * DAY_MS
+    for (let untilMs = START_MS; untilMs < endMs; untilMs += 5 * HOUR_MS) {
+      await learn(parts, untilMs)
+      const learnt = (await publishedIn(parts)).length * STEP
+      expect(await parts.bounds(examples, 0)).toEqual({ start: BigInt(learnt), end })
+      const keys = await keysIn(parts, checkpointTopic('fraud').name)
+      expect(keys).toEqual(learnt === 0 ? [] : ['dense/0/2', 'dense/1/2'])
     }
-    const atOnce = await follow([0, 0, 0])
-    expect(atOnce.length).toBeGreaterThan(3)
-    expect(await follow([HOUR_MS, 0, HOUR_MS / 2])).toEqual(atOnce)
-    expect(await follow([0, HOUR_MS - 1, 0])).toEqual(atOnce)
+    expect(await publishedIn(parts)).toEqual(await publishedIn(whole))
   })
 
-  it('leaves publishing to the follower that was begun last', async () => {
-    const log = createMemoryLog()
-    await runWithModels({ log, store: null, admissions: payments, models: [] })
-    const topology = fraud.topology(1, 900_000, undefined, noHosts)
-    const options = { scenario: fraud, log, rule: RULE, topology, clock: Date.now, settledMs: 0 }
-    const former = await followForDense(options)
-    const latter = await followForDense(options)
-    await expect(
-      (async () => {
-        while ((await former.advance()) > 0);
-      })(),
-    ).rejects.toMatchObject({ code: 'FENCED' })
+  it('comes to the same versions where it died before or after it wrote a checkpoint down', async () => {
+    const [whole, broken] = [await logWithExamples(), await logWithExamples()]
+    await learn(whole)
+    const died = () => {
+      throw new Error('died')
+    }
+    const diesBefore: EventLog = {
+      ...broken,
+      acquire: async (group, task) => ({ ...(await broken.acquire(group, task)), commit: died }),
+    }
+    const diesAfter: EventLog = { ...broken, truncate: died }
+    const before = await publishedIn(whole)
+    for (let versions = 1; versions <= before.length; versions++) {
+      await expect(learn(diesBefore)).rejects.toThrow('died')
+      await expect(learn(diesAfter)).rejects.toThrow('died')
+      expect(await publishedIn(broken)).toEqual(before.slice(0, versions))
+    }
+    await learn(broken)
+    expect(await publishedIn(broken)).toEqual(before)
+  })
+
+  it('leaves publishing to the learner that was begun last', async () => {
+    const log = await logWithExamples()
+    const former = await createDenseLearner({ scenario: fraud, log, rule: RULE })
+    const latter = await createDenseLearner({ scenario: fraud, log, rule: RULE })
+    await expect(former.advance(EVERYTHING)).rejects.toMatchObject({ code: 'FENCED' })
     expect(await publishedIn(log)).toEqual([])
-    while ((await latter.advance()) > 0);
+    while ((await latter.advance(EVERYTHING)) > 0);
     const versions = await publishedIn(log)
     expect(versions.length).toBeGreaterThan(3)
     expect(new Set(versions).size).toBe(versions.length)
-    for (const follower of [former, latter]) await follower.close()
+    for (const learner of [former, latter]) await learner.close()
+  })
+
+  it('that has no checkpoint publishes only once it has learnt from more than the last version had', async () => {
+    const log = await logWithExamples()
+    await addModel(log, 'fraud', testModel(String(3 * STEP), amountTrees(0, 1), 0, 'dense'), 0)
+    await learn(log)
+    const [given, first] = await readModelRecords(log, 'fraud')
+    expect([given, first].map((record) => record?.version)).toEqual([String(3 * STEP), String(4 * STEP)])
+  })
+})
+
+describe('the examples of a topology', () => {
+  it('are the features of the scores that got a label, and the label, in the order in which labels became known', async () => {
+    const log = await logWithExamples()
+    const scores = new Map((await scoresOf(log)).map((score) => [score.paymentId, score]))
+    const expected = (await eventsOf(log, 1)).map((event) => {
+      const { paymentId, fraud: label, eventTime, labelTime } = event as Outcome
+      const { features } = scores.get(paymentId)!
+      return {
+        features: Float32Array.from(fraud.featureSet.names, (name) => features[name] ?? Number.NaN),
+        label: label ? 1 : 0,
+        eventMs: eventTime,
+        labelMs: labelTime,
+      }
+    })
+    const { records } = await log.fetch(examplesTopic('fraud').name, 0, 0n, { maxRecords: 1_000, maxBytes: 1 << 30 })
+    const found = records.map(({ value }) => denseExampleCodec.decode((value as LazyBytes).bytes()))
+    expect(found).toEqual(expected)
   })
 })
 

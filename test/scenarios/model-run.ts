@@ -16,6 +16,7 @@ import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { eventOf } from '../../streams/event-value.ts'
 import { type Admission, replay } from '../../streams/replay.ts'
 import type { StateStore } from '../../streams/state/state-store.ts'
+import type { Topology } from '../../streams/topology.ts'
 import { manifestOf } from '../gpu/models.ts'
 import { type Tree, treeRegressor } from '../gpu/tree-models.ts'
 
@@ -77,10 +78,13 @@ export interface ModelRun {
   readonly models: readonly NewModel[]
   readonly batchRecords?: number
   readonly diesAfter?: number
+  /** Does more than the scenario's. */
+  readonly extended?: (topology: Topology) => Topology
 }
 
 /** One call of a replay whose topology takes models in; called again with the same log and store, it goes on. */
-export async function runWithModels({ log, store, admissions, models, batchRecords = 1_000, diesAfter }: ModelRun) {
+export async function runWithModels(run: ModelRun) {
+  const { log, store, admissions, models, batchRecords = 1_000, diesAfter, extended = (topology) => topology } = run
   const failures: RheoError[] = []
   const hosts = createOnnxHosts({
     featureNames: NAMES,
@@ -89,7 +93,7 @@ export async function runWithModels({ log, store, admissions, models, batchRecor
     swaps: 'at its record',
     onFailure: (error) => failures.push(error),
   })
-  const topology = fraud.topology(1, SLICE_MS, undefined, hosts)
+  const topology = extended(fraud.topology(1, SLICE_MS, undefined, hosts))
   const input = { name: INPUT_TOPIC, partitions: 1, cleanup: 'delete', retentionMs: null, maxRecordBytes: 1 } as const
   await log.ensureTopics([...topology.topics, input])
   await log.append(models.map(({ bytes, record }) => fileAppends('fraud', record.sha256, bytes, 0)))

@@ -61,8 +61,15 @@ describe('WebGPU against the CPU', () => {
       })
     const rule = { name: 'dense', seed: 1, batch: 64, publishEvery: 16, publishEveryMs: 0 }
     const dense = await createOnlineDense(names, ['country', 'channel'], rule)
-    for (let i = 0; i < 64 * 16; i++) dense.take(Float64Array.from(row()), random() < 0.3 ? 1 : 0, i, i)
-    const [{ bytes, manifest }] = (await dense.advance()) as [PublishedModel]
+    let published: PublishedModel | null = null
+    for (let step = 0; step < 16; step++) {
+      const examples = Array.from({ length: 64 }, () => {
+        const features = Float64Array.from(row())
+        return { features, label: random() < 0.3 ? 1 : 0, eventMs: step, labelMs: step } as const
+      })
+      published = await dense.learn(examples)
+    }
+    const { bytes, manifest } = published!
     await dense.close()
     const features = Float32Array.from(Array.from({ length: 200 }, row).flat())
     const [expected, actual] = await Promise.all(
