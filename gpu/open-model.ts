@@ -3,7 +3,7 @@ import type { Provider } from './onnx-runtime.ts'
 import { createOnnxScorer } from './onnx-scorer.ts'
 import { createWorkerScorer, WORKER_FROM_US } from './onnx-worker-scorer.ts'
 import { createProbabilityScorer } from './probability-scorer.ts'
-import { chooseProvider, type MeasureProvider } from './provider-choice.ts'
+import { type ChosenProviders, createChosenProviders, type MeasureProvider } from './provider-choice.ts'
 import type { Scorer } from './scorer.ts'
 
 /** A usual batch: what a run is measured with. */
@@ -13,7 +13,7 @@ const RUNS = 5
 const THREAD_FROM_BYTES = 1_048_576
 
 /**
- * Opens a model for a scenario: on the wanted provider (`auto`: the fastest here), and on a thread of its own where opening it,
+ * Opens a model for a scenario: on the wanted provider (`auto`: the fastest here, as `chosen` remembers it), and on a thread of its own where opening it,
  * or a run of a usual batch, takes so long that it would hold up the event loop. `degraded` of its scores says where the provider is
  * not the wanted one.
  */
@@ -22,10 +22,17 @@ export async function openModel(
   manifest: Manifest,
   wanted: Provider | 'auto',
   featureSet: readonly string[],
+  chosen: ChosenProviders = createChosenProviders(),
 ): Promise<Scorer> {
   if (wanted === 'cpu') return createProbabilityScorer(await openOn('cpu', bytes, manifest), manifest, featureSet)
-  const { provider, degraded } = await chooseProvider(wanted, measured(bytes, manifest))
-  const open = createProbabilityScorer(await openOn(provider, bytes, manifest), manifest, featureSet)
+  const { name, input, outputs } = manifest
+  const widths = outputs.map(({ width }) => width)
+  const shape = { name, inputs: input.features.length, outputs: widths, bytes: bytes.length }
+  const { opened, degraded } = await chosen.open(wanted, shape, {
+    measure: measured(bytes, manifest),
+    open: (provider) => openOn(provider, bytes, manifest),
+  })
+  const open = createProbabilityScorer(opened, manifest, featureSet)
   if (degraded === null) return open
   return { ...open, score: async (rows, batch) => ({ ...(await open.score(rows, batch)), degraded }) }
 }

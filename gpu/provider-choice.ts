@@ -43,3 +43,60 @@ async function find(provider: Provider, measure: MeasureProvider): Promise<Provi
     throw error
   }
 }
+
+/** By what two versions of a model are taken to run equally fast on each provider. */
+export interface ModelShape {
+  readonly name: string
+  /** Numbers of a row, */
+  readonly inputs: number
+  /** and of what is said about it, per output. */
+  readonly outputs: readonly number[]
+  /** Of the file. Half as large again is another shape. */
+  readonly bytes: number
+}
+
+/** How a model is opened on a provider, and what it is measured by. */
+export interface ProviderTrial<T> {
+  readonly measure: MeasureProvider
+  /** Throws RheoError where the provider cannot run it. */
+  readonly open: (provider: Provider) => Promise<T>
+}
+
+/** Opens models on the provider that suits each, and remembers which that was. */
+export interface ChosenProviders {
+  /**
+   * Where a model of this shape was measured before, opens on the provider chosen then, without measuring. Where that one
+   * fails now, chooses anew, and `degraded` says why. What fell back is not remembered: the provider asked for is tried again.
+   */
+  open<T>(
+    wanted: Provider | 'auto',
+    shape: ModelShape,
+    trial: ProviderTrial<T>,
+  ): Promise<{ readonly opened: T; readonly degraded: RheoError | null }>
+}
+
+const LARGER = 1.5
+
+export function createChosenProviders(): ChosenProviders {
+  const chosen = new Map<string, { readonly bytes: number; readonly provider: Provider }>()
+  return {
+    async open(wanted, { bytes, ...shape }, { measure, open }) {
+      const key = JSON.stringify([wanted, shape])
+      const known = chosen.get(key)
+      let failure: RheoError | null = null
+      if (known !== undefined && Math.max(bytes, known.bytes) < LARGER * Math.min(bytes, known.bytes)) {
+        try {
+          return { opened: await open(known.provider), degraded: null }
+        } catch (error) {
+          if (!(error instanceof RheoError)) throw error
+          failure = error
+        }
+      }
+      chosen.delete(key)
+      const { provider, degraded } = await chooseProvider(wanted, measure)
+      const opened = await open(provider)
+      if (degraded === null) chosen.set(key, { bytes, provider })
+      return { opened, degraded: degraded ?? (provider === known?.provider ? null : failure) }
+    },
+  }
+}

@@ -3,6 +3,7 @@ import { createModelShelf, type ModelShelf } from '../gpu/model-shelf.ts'
 import type { Provider } from '../gpu/onnx-runtime.ts'
 import { openModel } from '../gpu/open-model.ts'
 import { PROBABILITY } from '../gpu/probability-scorer.ts'
+import { createChosenProviders } from '../gpu/provider-choice.ts'
 import type { Scorer } from '../gpu/scorer.ts'
 import { createSharedScorers } from '../gpu/shared-scorers.ts'
 import type { Answer, ModelColumn, ModelRecord } from '../processors/inference.ts'
@@ -31,9 +32,10 @@ export interface OnnxHostsOptions {
 export function createOnnxHosts(options: OnnxHostsOptions): ModelHosts & { close(): Promise<void> } {
   const { featureNames, read } = options
   const shared = createSharedScorers()
+  const chosen = createChosenProviders()
   const open: OpenRecord = ({ sha256, manifest }, provider) =>
     shared.open(JSON.stringify([sha256, manifest, provider]), async () =>
-      openModel(await read(sha256), parseManifest(manifest), provider, featureNames),
+      openModel(await read(sha256), parseManifest(manifest), provider, featureNames, chosen),
     )
   const hosts = new Map<number, OnnxHost>()
   const closing: Promise<void>[] = []

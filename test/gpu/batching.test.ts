@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { createMicroBatcher } from '../../gpu/micro-batch.ts'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
 import { createWorkerScorer } from '../../gpu/onnx-worker-scorer.ts'
-import { chooseProvider } from '../../gpu/provider-choice.ts'
 import { RheoError } from '../../schemas/errors.ts'
 import { FOUR, manifestOf, mlpBytes } from './models.ts'
 
@@ -66,37 +65,5 @@ describe('a scorer on its own thread', () => {
       code: 'MODEL_INVALID',
       message: expect.stringContaining('SHA-256'),
     })
-  })
-})
-
-describe('the choice of a provider', () => {
-  const measured = (times: Readonly<Record<string, number>>) => async (provider: string) => {
-    const time = times[provider]
-    if (time === undefined) throw new RheoError('PROVIDER_UNAVAILABLE', `no ${provider}`)
-    return time
-  }
-
-  it('takes the fastest on auto, and says what was missing', async () => {
-    const choice = await chooseProvider('auto', measured({ cpu: 20, webgpu: 5 }))
-    expect(choice).toMatchObject({ provider: 'webgpu', degraded: null })
-    expect(choice.findings.find((finding) => finding.provider === 'cuda')).toMatchObject({ kind: 'unavailable' })
-  })
-
-  it('keeps a provider asked for by name, even when slower', async () => {
-    expect(await chooseProvider('webgpu', measured({ cpu: 1, webgpu: 50 }))).toMatchObject({
-      provider: 'webgpu',
-      degraded: null,
-    })
-  })
-
-  it('falls back on the CPU and says why', async () => {
-    expect(await chooseProvider('cuda', measured({ cpu: 1 }))).toMatchObject({
-      provider: 'cpu',
-      degraded: { code: 'PROVIDER_UNAVAILABLE' },
-    })
-  })
-
-  it('is an error when not even the CPU works', async () => {
-    await expect(chooseProvider('auto', measured({ webgpu: 1 }))).rejects.toMatchObject({ message: 'no cpu' })
   })
 })
