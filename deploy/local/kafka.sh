@@ -80,6 +80,8 @@ kafka_settings() { # INSTANCE NODE VOTERS PORT REPLICAS MIN_IN_SYNC
 	ssl.truststore.type=PEM
 	ssl.truststore.location=$tls/ca.pem
 	listener.name.ssl.ssl.client.auth=required
+	authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+	super.users=User:ANONYMOUS;User:${KAFKA_SASL_USER:-app};User:CN=app
 	SETTINGS
 }
 
@@ -92,8 +94,9 @@ launch_node() { # SERVICE NODE VOTERS PORT REPLICAS MIN_IN_SYNC HEAP
   kafka_settings "$instance" "$2" "$3" "$4" "$5" "$6" >"$settings"
   if [ ! -f "$servers/$instance/data/meta.properties" ]; then # SCRAM users can be made at the first start only
     local user="name=${KAFKA_SASL_USER:-app},password=${KAFKA_SASL_PASSWORD:-app-secret}"
+    local least='name=least,password=least-secret' # may do what ACLs let it
     "${jvm[@]}" kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c "$settings" \
-      --add-scram "SCRAM-SHA-256=[$user]" --add-scram "SCRAM-SHA-512=[$user]" >"$servers/$instance/format.log" 2>&1 ||
+      --add-scram "SCRAM-SHA-256=[$user]" --add-scram "SCRAM-SHA-512=[$user]" --add-scram "SCRAM-SHA-512=[$least]" >"$servers/$instance/format.log" 2>&1 ||
       { cat "$servers/$instance/format.log" >&2 && fail "the storage of $instance was not formatted"; }
   fi
   launch "$instance" "${jvm[@]}" "-Xms$7" -XX:+UseG1GC -XX:MaxGCPauseMillis=20 kafka.Kafka "$settings"

@@ -11,6 +11,7 @@
 # KAFKA3_PORT 19192 (and 10, 20 above)  REDIS3_PORT 16380 (and 1, 2 above): three brokers; a Redis Cluster
 # KAFKA_SASL_PORT   2 above KAFKA_PORT; empty: none. SASL_SSL, SCRAM, user KAFKA_SASL_USER (app), KAFKA_SASL_PASSWORD (app-secret)
 # KAFKA_MTLS_PORT   3 above KAFKA_PORT; empty: none. TLS that asks for a client's certificate. REDIS_TLS_PORT: TLS for redis
+#                   User least (least-secret) may do what ACLs let it; all others may do everything.
 #                   Certificates: $RHEO_SERVERS_DIR/tls/{ca.pem,client.crt,client.key}
 # REDIS_PASSWORD    redis asks for it; user REDIS_USER (app). REDIS_MAXMEMORY 512mb, REDIS_MAXMEMORY_POLICY noeviction
 # KAFKA_HEAP        512m, 256m for each node of kafka3

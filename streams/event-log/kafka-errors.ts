@@ -120,6 +120,8 @@ interface Cause {
   readonly message?: string
   readonly retriable?: boolean
   readonly cause?: unknown
+  /** Of a request for several topics: each one's. */
+  readonly errors?: readonly Cause[]
 }
 
 const DEEPEST_CAUSE = 8
@@ -130,7 +132,8 @@ function causes(error: unknown): Cause[] {
   let cause: unknown = error
   while (typeof cause === 'object' && cause !== null && found.length < DEEPEST_CAUSE) {
     found.push(cause as Cause)
-    cause = (cause as Cause).cause
+    const { cause: inner, errors } = cause as Cause
+    cause = inner ?? errors?.find(({ type }) => type !== 'TOPIC_ALREADY_EXISTS')
   }
   return found
 }

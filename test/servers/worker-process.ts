@@ -12,7 +12,7 @@ export const SERVERS = {
   RHEO_REGISTRY: process.env['RHEO_TEST_REGISTRY'] ?? 'http://127.0.0.1:18081/apis/ccompat/v7',
 }
 
-/** A `rheo run fraud` of its own process. */
+/** A `rheo run` of its own process. */
 export interface WorkerProcess {
   /** What it logged so far, one line an entry. */
   readonly log: readonly Readonly<Record<string, unknown>>[]
@@ -37,9 +37,10 @@ export function startWorker(
   directory: string,
   more: Readonly<Record<string, string>> = {},
   flags: readonly string[] = [],
+  scenario = 'fraud',
 ): WorkerProcess {
   const env = serverEnvironment({ RHEO_HTTP_PORT: '0', ...more })
-  const child = spawn(process.execPath, [main, 'run', 'fraud', ...flags], { cwd: directory, env })
+  const child = spawn(process.execPath, [main, 'run', scenario, ...flags], { cwd: directory, env })
   return watch(child)
 }
 
