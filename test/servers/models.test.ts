@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
+import { createRandom } from '../../processors/random.ts'
+import { checkpointTopic } from '../../scenarios/dense-checkpoint.ts'
+import { denseExampleCodec, examplesTopic } from '../../scenarios/dense-examples.ts'
+import { createDenseLearner } from '../../scenarios/dense-learner.ts'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
+import { modelFilesTopic } from '../../scenarios/model-files.ts'
+import { readModelRecords } from '../../scenarios/model-records.ts'
+import { modelTopic } from '../../schemas/topics.ts'
+import type { EventLog } from '../../streams/event-log/event-log.ts'
+import { createMemoryLog } from '../../streams/event-log/memory.ts'
 import { type Ended, rheo } from '../cli/rheo.ts'
 import { manifestOf } from '../gpu/models.ts'
 import { treeRegressor } from '../gpu/tree-models.ts'
@@ -98,6 +107,56 @@ describe('a model that is added from one machine', () => {
       for (const worker of workers) worker.signal('SIGKILL')
       await Promise.all(workers.map(({ ended }) => ended))
     }
+  })
+})
+
+describe('the training of a dense model on Kafka', () => {
+  const RULE = { name: 'dense', seed: 1, batch: 16, publishEvery: 4, publishEveryMs: 0 }
+  const topics = [examplesTopic('fraud'), modelFilesTopic('fraud'), { ...modelTopic('fraud'), partitions: 1 }]
+
+  async function makeExamples(log: EventLog): Promise<void> {
+    const random = createRandom(1, 0)
+    const records = Array.from({ length: 400 }, (_, ms) => {
+      const features = NAMES.map(() => 100 * random.float())
+      const value = denseExampleCodec.encode({ features, label: ms % 3 === 0 ? 1 : 0, eventMs: ms, labelMs: ms })
+      return { key: null, value, timestampMs: ms }
+    })
+    await log.ensureTopics(topics)
+    await log.append([{ topic: topics[0]!.name, partition: 0, records }])
+  }
+
+  async function learn(log: EventLog, untilMs: number): Promise<void> {
+    const learner = await createDenseLearner({ scenario: fraud, log, rule: RULE })
+    while ((await learner.advance(untilMs)) > 0);
+    await learner.close()
+  }
+
+  it('goes on in another process to the versions of one that never stopped, and keeps the newest checkpoint', async () => {
+    const whole = createMemoryLog()
+    await makeExamples(whole)
+    await learn(whole, Number.POSITIVE_INFINITY)
+    const prefix = uniqueName()
+    const open = () => prefixed(openTestLog(), prefix)
+    const first = open()
+    await makeExamples(first)
+    await first.close()
+    for (const untilMs of [100, 150, 300, 400]) {
+      const log = open()
+      await learn(log, untilMs)
+      await log.close()
+    }
+    const log = open()
+    const versionsIn = async (of: EventLog) =>
+      (await readModelRecords(of, 'fraud')).map(({ version, sha256 }) => `${version} ${sha256}`)
+    const versions = await versionsIn(log)
+    expect(versions).toHaveLength(6)
+    expect(versions).toEqual(await versionsIn(whole))
+    const { name: checkpoints } = checkpointTopic('fraud')
+    const { start } = await log.bounds(checkpoints, 0)
+    const { records } = await log.fetch(checkpoints, 0, start, { maxRecords: 100, maxBytes: 1 << 24 })
+    expect(records.map(({ key }) => Buffer.from(key!).toString())).toEqual(['dense/0/2', 'dense/1/2'])
+    expect((await log.bounds(topics[0]!.name, 0)).start).toBe(384n)
+    await log.close()
   })
 })
 
