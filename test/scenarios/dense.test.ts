@@ -128,6 +128,25 @@ describe('a dense model that follows a log', () => {
     expect(await publishedIn(broken)).toEqual(before)
   })
 
+  it('writes a checkpoint down after so many examples, too, where no version is due', async () => {
+    const log = createMemoryLog()
+    const { name: topic } = examplesTopic('fraud')
+    await log.ensureTopics([examplesTopic('fraud')])
+    const values = Array.from({ length: 65_600 }, (_, ms) =>
+      denseExampleCodec.encode({ features: [ms % 100], label: ms % 3 === 0 ? 1 : 0, eventMs: ms, labelMs: ms }),
+    )
+    const records = values.map((value, timestampMs) => ({ key: null, value, timestampMs }))
+    await log.append([{ topic, partition: 0, records }])
+    const narrow = { ...fraud, featureSet: { ...fraud.featureSet, names: ['amount'] } }
+    const rule = { ...RULE, batch: 256, publishEvery: 1_000 }
+    const learner = await createDenseLearner({ scenario: narrow, log, rule })
+    while ((await learner.advance(EVERYTHING)) > 0);
+    await learner.close()
+    expect(await readModelRecords(log, 'fraud')).toEqual([])
+    expect(await keysIn(log, checkpointTopic('fraud').name)).toEqual(['dense/0/1'])
+    expect(await log.bounds(topic, 0)).toEqual({ start: 65_536n, end: 65_600n })
+  })
+
   it('leaves publishing to the learner that was begun last', async () => {
     const log = await logWithExamples()
     const former = await createDenseLearner({ scenario: fraud, log, rule: RULE })
