@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { parseManifest } from '../gpu/manifest.ts'
+import { gathering } from '../gpu/micro-batch.ts'
 import type { Provider } from '../gpu/onnx-runtime.ts'
 import { createOnnxScorer } from '../gpu/onnx-scorer.ts'
+import { createWorkerScorer } from '../gpu/onnx-worker-scorer.ts'
+import type { Scorer } from '../gpu/scorer.ts'
 import { compile } from '../gpu/train/compile.ts'
 import { relu, sigmoid } from '../gpu/train/elementwise.ts'
 import { createGraph } from '../gpu/train/graph.ts'
@@ -10,10 +13,16 @@ import { encodeOnnx, OPSET } from '../gpu/train/onnx-encoder.ts'
 import { asInitializer, seededRandom } from '../gpu/train/parameters.ts'
 import { RheoError } from '../schemas/errors.ts'
 
-/** `node bench/gpu.ts`: an MLP 32 → 64 → 1 through the scorer port, per provider and batch size. */
+/**
+ * `node bench/gpu.ts`: an MLP 32 → 64 → 1 through the scorer port, per provider and batch size; then on a thread, with several
+ * tasks asking at once, whose batches gather or do not.
+ */
 const FEATURES = 32
 const BATCHES = [1, 8, 32, 256, 2048]
 const SECONDS_PER_CELL = 0.6
+/** So many tasks, each with so many rows at a time, share a scorer on a thread. */
+const TASKS = 4
+const TASK_ROWS = 64
 
 const graph = createGraph()
 const x = graph.input('x', 'float32', ['batch', FEATURES])
@@ -72,6 +81,20 @@ async function measure(provider: Provider): Promise<ReadonlyMap<number, Cell>> {
   return cells
 }
 
+/** Rows per second of several tasks, each of which asks again once it is answered. */
+async function askedByTasks(scorer: Scorer): Promise<number> {
+  const features = new Float32Array(TASK_ROWS * FEATURES).fill(0.5)
+  await scorer.score(features, TASK_ROWS)
+  let rows = 0
+  const startMs = performance.now()
+  const untilMs = startMs + SECONDS_PER_CELL * 1_000
+  const task = async (): Promise<void> => {
+    for (; performance.now() < untilMs; rows += TASK_ROWS) await scorer.score(features, TASK_ROWS)
+  }
+  await Promise.all(Array.from({ length: TASKS }, task))
+  return (rows * 1_000) / (performance.now() - startMs)
+}
+
 const results = new Map<Provider, ReadonlyMap<number, Cell>>()
 for (const provider of ['cpu', 'cuda', 'webgpu'] as const) {
   try {
@@ -93,6 +116,14 @@ for (const [provider, cells] of results) {
     ]
     console.log(`${provider.padEnd(8)} ${String(batch).padStart(6)}  ${columns.join(' ')}`)
   }
+}
+for (const provider of results.keys()) {
+  const scorer = await createWorkerScorer(bytes, manifest, { provider, warmUpBatches: [TASK_ROWS, TASKS * TASK_ROWS] })
+  const [apart, gathered] = [await askedByTasks(scorer), await askedByTasks(gathering(scorer, FEATURES))]
+  await scorer.close()
+  console.log(
+    `${provider} on a thread, ${TASKS} tasks with ${TASK_ROWS} rows each: ${Math.round(apart)} rows/s one by one, ${Math.round(gathered)} gathered.`,
+  )
 }
 for (const [provider, cells] of results) {
   if (provider === 'cpu') continue

@@ -1,98 +1,87 @@
 import type { Scorer, Scores } from './scorer.ts'
 
-/** One row's part of a batch's scores. */
-export interface RowScore {
-  readonly scores: Scores
-  /** The row's place in `scores.outputs`. */
-  readonly row: number
-}
+/** Rows of one run at most: enough to fill any device. */
+const MOST_ROWS = 4_096
 
-export interface MicroBatcher {
-  /** Scores one row, float32 [features]; the row is copied at once. Fails as the scorer fails, for every row of the batch. */
-  score(features: Float32Array): Promise<RowScore>
-  /** Resolves when nothing is waiting or running. */
-  drained(): Promise<void>
-}
-
-export interface MicroBatchOptions {
-  /** Features of a row. */
-  readonly width: number
-  /** Rows of one run; a full batch is sent at once. */
-  readonly maxBatch: number
-  /** Rows waiting beyond this are refused by throwing: the caller must hold its source back. */
-  readonly maxWaiting: number
-  /** A row waits at most so long for others while the scorer is busy with an earlier batch; then it runs beside it. */
-  readonly maxDelayUs: number
+interface Batch {
+  readonly features: Float32Array
+  readonly rows: number
+  readonly resolve: (scores: Scores) => void
+  readonly reject: (error: unknown) => void
 }
 
 /**
- * Gathers single rows (requests, not polled batches: those go to the scorer whole) into runs. An idle scorer is given what there is
- * at once, so under low load nothing waits; while it runs, rows gather, and go when it is done, when the batch is full,
- * or after `maxDelayUs`, whichever is first (the policy of NVIDIA Triton's dynamic batcher with a zero queue delay).
+ * Gathers the batches of several tasks into one run of a scorer that works beside the event loop (a thread, a device). An idle
+ * scorer is given a batch at once, so nothing ever waits for more rows; what comes while it runs goes into the next run together,
+ * in the order in which it came (the policy of NVIDIA Triton's dynamic batcher without a queue delay).
+ *
+ * Where a run of several fails, each of them gets a run of its own: one task's rows do no harm to another's.
+ *
+ * @param width features of a row
  */
-export function createMicroBatcher(scorer: Scorer, options: MicroBatchOptions): MicroBatcher {
-  const { width, maxBatch, maxWaiting, maxDelayUs } = options
-  interface Waiting {
-    readonly features: Float32Array
-    readonly resolve: (score: RowScore) => void
-    readonly reject: (error: unknown) => void
-  }
-  const waiting: Waiting[] = []
-  let running = 0
-  let timer: NodeJS.Timeout | null = null
-  let onDrained: (() => void)[] = []
+export function gathering(scorer: Scorer, width: number, mostRows: number = MOST_ROWS): Scorer {
+  const waiting: Batch[] = []
+  let isRunning = false
 
-  function flush(): void {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
-    const rows = waiting.splice(0, maxBatch)
-    if (rows.length === 0) return
-    const features = new Float32Array(rows.length * width)
-    rows.forEach((row, i) => {
-      features.set(row.features, i * width)
-    })
-    running++
-    scorer.score(features, rows.length).then(
-      (scores) => {
-        rows.forEach((waited, row) => {
-          waited.resolve({ scores, row })
-        })
-        finished()
-      },
-      (error: unknown) => {
-        for (const waited of rows) waited.reject(error)
-        finished()
-      },
-    )
-    if (waiting.length > 0) schedule()
+  /** At least one, however large. */
+  function take(): Batch[] {
+    let rows = waiting[0]!.rows
+    let count = 1
+    for (; count < waiting.length && rows + waiting[count]!.rows <= mostRows; count++) rows += waiting[count]!.rows
+    return waiting.splice(0, count)
   }
 
-  function finished(): void {
-    running--
-    if (waiting.length > 0) flush()
-    else if (running === 0) {
-      for (const resolve of onDrained) resolve()
-      onDrained = []
+  async function run(): Promise<void> {
+    isRunning = true
+    while (waiting.length > 0) {
+      const batches = take()
+      if (batches.length === 1 || !(await scoreTogether(batches))) for (const batch of batches) await scoreAlone(batch)
     }
+    isRunning = false
   }
 
-  function schedule(): void {
-    if (running === 0 || waiting.length >= maxBatch) flush()
-    // Timers have millisecond grain: rounding down keeps the promise, and a bound below 1 ms runs beside at once.
-    else if (maxDelayUs < 1_000) flush()
-    else timer ??= setTimeout(flush, Math.floor(maxDelayUs / 1_000))
+  async function scoreAlone({ features, rows, resolve, reject }: Batch): Promise<void> {
+    await scorer.score(features, rows).then(resolve, reject)
+  }
+
+  /** Returns whether it could. */
+  async function scoreTogether(batches: readonly Batch[]): Promise<boolean> {
+    const rows = batches.reduce((sum, batch) => sum + batch.rows, 0)
+    const features = new Float32Array(rows * width)
+    let at = 0
+    for (const batch of batches) {
+      features.set(batch.features.subarray(0, batch.rows * width), at * width)
+      at += batch.rows
+    }
+    let scores: Scores
+    try {
+      scores = await scorer.score(features, rows)
+    } catch {
+      return false
+    }
+    at = 0
+    for (const batch of batches) {
+      batch.resolve(partOf(scores, rows, at, batch.rows))
+      at += batch.rows
+    }
+    return true
   }
 
   return {
-    score(features) {
-      if (features.length !== width) throw new Error(`A row has ${width} features, not ${features.length}.`)
-      if (waiting.length >= maxWaiting) throw new Error(`More than ${maxWaiting} rows are waiting to be scored.`)
-      return new Promise((resolve, reject) => {
-        waiting.push({ features: features.slice(), resolve, reject })
-        schedule()
-      })
-    },
-    drained: () =>
-      running === 0 && waiting.length === 0 ? Promise.resolve() : new Promise((resolve) => onDrained.push(resolve)),
+    model: scorer.model,
+    score: (features, rows) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ features, rows, resolve, reject })
+        if (!isRunning) void run()
+      }),
+    close: () => scorer.close(),
   }
+}
+
+function partOf(scores: Scores, of: number, first: number, rows: number): Scores {
+  const outputs = [...scores.outputs].map(([name, values]) => {
+    const width = values.length / of
+    return [name, values.subarray(first * width, (first + rows) * width)] as const
+  })
+  return { ...scores, outputs: new Map(outputs) }
 }

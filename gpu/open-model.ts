@@ -1,4 +1,5 @@
 import type { Manifest } from './manifest.ts'
+import { gathering } from './micro-batch.ts'
 import type { Provider } from './onnx-runtime.ts'
 import { createOnnxScorer } from './onnx-scorer.ts'
 import { createWorkerScorer, WORKER_FROM_US } from './onnx-worker-scorer.ts'
@@ -59,11 +60,13 @@ function measured(bytes: Uint8Array, manifest: Manifest): MeasureProvider {
  */
 async function openOn(provider: Provider, bytes: Uint8Array, manifest: Manifest): Promise<Scorer> {
   const options = { provider, warmUpBatches: [1, BATCH] }
-  if (provider !== 'cpu' || bytes.length > THREAD_FROM_BYTES) return createWorkerScorer(bytes, manifest, options)
+  const onThread = async (): Promise<Scorer> =>
+    gathering(await createWorkerScorer(bytes, manifest, options), manifest.input.features.length)
+  if (provider !== 'cpu' || bytes.length > THREAD_FROM_BYTES) return onThread()
   const scorer = await createOnnxScorer(bytes, manifest, options)
   const startMs = performance.now()
   await scorer.score(new Float32Array(BATCH * manifest.input.features.length), BATCH)
   if ((performance.now() - startMs) * 1_000 < WORKER_FROM_US) return scorer
   await scorer.close()
-  return createWorkerScorer(bytes, manifest, options)
+  return onThread()
 }

@@ -1,51 +1,80 @@
 import { describe, expect, it } from 'vitest'
-import { createMicroBatcher } from '../../gpu/micro-batch.ts'
+import { gathering } from '../../gpu/micro-batch.ts'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
 import { createWorkerScorer } from '../../gpu/onnx-worker-scorer.ts'
+import type { Scorer } from '../../gpu/scorer.ts'
 import { RheoError } from '../../schemas/errors.ts'
 import { FOUR, manifestOf, mlpBytes } from './models.ts'
 
 const bytes = mlpBytes()
 const manifest = manifestOf(bytes, FOUR)
-const options = { width: 4, maxBatch: 8, maxWaiting: 100, maxDelayUs: 500_000 }
+
+/** A scorer that gives each row its first feature, and keeps every run open until it is told to end. */
+function heldScorer(refuses: (features: Float32Array) => boolean = () => false) {
+  const model = { name: 'm', version: '1', sha256: '' }
+  const runs: { readonly rows: number; end(): void }[] = []
+  const scorer: Scorer = {
+    model,
+    score: (features, rows) =>
+      new Promise((resolve, reject) => {
+        const p = Float32Array.from({ length: rows }, (_, row) => features[row * WIDTH]!)
+        const end = (): void => {
+          if (refuses(features)) reject(new RheoError('MODEL_INVALID', 'no'))
+          else resolve({ outputs: new Map([['p', p]]), model, degraded: null })
+        }
+        runs.push({ rows, end })
+      }),
+    close: () => Promise.resolve(),
+  }
+  return { scorer, runs }
+}
+
+const WIDTH = 4
+const rowsOf = (...firsts: number[]): Float32Array => Float32Array.from(firsts.flatMap((first) => [first, 0, 0, 0]))
+const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('micro-batching', () => {
-  it('sends a lone row at once, gathers rows behind a running batch, and gives each row its own score', async () => {
-    const scorer = await createOnnxScorer(bytes, manifest, { provider: 'cpu' })
-    const sizes: number[] = []
-    const batcher = createMicroBatcher(
-      {
-        ...scorer,
-        score: (features, batch) => {
-          sizes.push(batch)
-          return scorer.score(features, batch)
-        },
-      },
-      options,
-    )
-    const rows = Array.from({ length: 6 }, (_, i) => Float32Array.of(i, 1, 2, 3))
-    const scored = await Promise.all(rows.map((row) => batcher.score(row)))
-    expect(sizes).toEqual([1, 5])
-    for (const [i, { scores, row }] of scored.entries()) {
-      const alone = (await scorer.score(rows[i]!, 1)).outputs.get('p')![0]!
-      expect(scores.outputs.get('p')![row]).toBeCloseTo(alone, 6)
-    }
-    await batcher.drained()
-    await scorer.close()
+  it('sends a lone batch at once, gathers those that come meanwhile, and gives each its own scores', async () => {
+    const { scorer, runs } = heldScorer()
+    const gathered = gathering(scorer, WIDTH)
+    const asked = [[1], [2, 3], [4], [5, 6, 7]].map((firsts) => gathered.score(rowsOf(...firsts), firsts.length))
+    expect(runs.map(({ rows }) => rows)).toEqual([1])
+    runs[0]!.end()
+    await settled()
+    expect(runs.map(({ rows }) => rows)).toEqual([1, 6])
+    runs[1]!.end()
+    const scores = await Promise.all(asked)
+    expect(scores.map(({ outputs }) => [...outputs.get('p')!])).toEqual([[1], [2, 3], [4], [5, 6, 7]])
+    const later = gathered.score(rowsOf(8), 1)
+    runs[2]!.end()
+    expect([...(await later).outputs.get('p')!]).toEqual([8])
   })
 
-  it('fails every row of a failed batch, and bounds what waits', async () => {
-    const failing = {
-      model: { name: 'm', version: '1', sha256: '' },
-      score: () => Promise.reject(new RheoError('MODEL_INVALID', 'no')),
-      close: () => Promise.resolve(),
+  it('keeps a run below its bound, and a larger batch whole', async () => {
+    const { scorer, runs } = heldScorer()
+    const gathered = gathering(scorer, WIDTH, 3)
+    const asked = [[1], [2, 3], [4], [5], [6, 7, 8, 9]].map((firsts) =>
+      gathered.score(rowsOf(...firsts), firsts.length),
+    )
+    for (let run = 0; run < 4; run++) {
+      await settled()
+      runs[run]!.end()
     }
-    const batcher = createMicroBatcher(failing, { ...options, maxWaiting: 1 })
-    const first = batcher.score(new Float32Array(4))
-    const second = batcher.score(new Float32Array(4))
-    expect(() => batcher.score(new Float32Array(4))).toThrow('More than 1')
-    await expect(first).rejects.toMatchObject({ code: 'MODEL_INVALID' })
-    await expect(second).rejects.toMatchObject({ code: 'MODEL_INVALID' })
+    await Promise.all(asked)
+    expect(runs.map(({ rows }) => rows)).toEqual([1, 3, 1, 4])
+  })
+
+  it('fails only the batch that cannot be scored', async () => {
+    const { scorer, runs } = heldScorer((features) => features.includes(13))
+    const gathered = gathering(scorer, WIDTH)
+    const asked = [[1], [2], [13], [3]].map((firsts) => gathered.score(rowsOf(...firsts), firsts.length))
+    const all = Promise.allSettled(asked)
+    for (let run = 0; run < 5; run++) {
+      await settled()
+      runs[run]!.end()
+    }
+    expect((await all).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+    expect(runs.map(({ rows }) => rows)).toEqual([1, 3, 1, 1, 1])
   })
 })
 
