@@ -69,6 +69,7 @@ export function gathering(scorer: Scorer, width: number, mostRows: number = MOST
 
   return {
     model: scorer.model,
+    runsBeside: scorer.runsBeside ?? false,
     score: (features, rows) =>
       new Promise((resolve, reject) => {
         waiting.push({ features, rows, resolve, reject })

@@ -5,6 +5,8 @@ import type { ModelVersion, Scorer, Scores } from './scorer.ts'
 export interface ModelShelf {
   /** The version that serves; null before the first. */
   serving(): ModelVersion | null
+  /** The runs of the version that serves leave this thread free. */
+  runsBeside(): boolean
   /** Loads and warms up a version while the present one goes on, then swaps. A version that fails to load changes nothing. */
   swapTo(version: string): Promise<ModelVersion>
   /**
@@ -93,6 +95,7 @@ export function createModelShelf({ load, loadElsewhere, keep = 2 }: ShelfOptions
 
   return {
     serving: () => open.at(-1)?.model ?? null,
+    runsBeside: () => open.at(-1)?.runsBeside === true,
 
     async swapTo(version) {
       const scorer = await load(version)

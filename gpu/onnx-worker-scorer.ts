@@ -68,6 +68,7 @@ export async function createWorkerScorer(
   const send = (message: ToWorker): void => worker.postMessage(message)
   return {
     model,
+    runsBeside: true,
     score(features, batch) {
       if (died !== null) return Promise.reject(died)
       return new Promise((resolve, reject) => {

@@ -39,6 +39,7 @@ export function createProbabilityScorer(scorer: Scorer, manifest: Manifest, feat
 
   return {
     model: scorer.model,
+    runsBeside: scorer.runsBeside ?? false,
     close: () => scorer.close(),
     async score(rows, batch) {
       const scores = await scorer.score(takesRowsAsTheyAre ? rows : pick(rows, batch), batch)

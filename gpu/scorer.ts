@@ -26,6 +26,8 @@ export interface Scores {
  */
 export interface Scorer {
   readonly model: ModelVersion
+  /** Its runs leave the calling thread free. Absent: they may hold it until they end. */
+  readonly runsBeside?: boolean
   score(features: Float32Array, batch: number): Promise<Scores>
   close(): Promise<void>
 }

@@ -35,7 +35,7 @@ export function createSharedScorers(): SharedScorers {
         if (byKey.get(key) === shared) byKey.delete(key)
         throw error
       }
-      return { model: scorer.model, score: scorer.score, close: () => leave(key, shared) }
+      return { ...scorer, close: () => leave(key, shared) }
     },
   }
 }

@@ -84,6 +84,10 @@ class OnnxHost implements ModelHost {
     this.#open = open
   }
 
+  get runsBeside(): boolean {
+    return [...this.#shelves.values()].some(({ wanted, shelf }) => wanted !== null && shelf.runsBeside())
+  }
+
   async answer(scoring: readonly ModelRecord[], rows: readonly Float64Array[]): Promise<Answer> {
     if (scoring !== this.#scoring) {
       this.#scoring = scoring

@@ -224,7 +224,7 @@ async function unitedPass(plan: LivePlan, tasks: readonly Task[], tick: () => Pr
     let folded = 0
     for (let stage = 0; stage < stages; stage++) {
       const taking = tasks.filter((task) => stage < task.stageCount)
-      const turns = await Promise.allSettled(taking.map((task) => task.turn(stage, throughMs)))
+      const turns = await Promise.allSettled(taking.map((task) => task.turn(stage, throughMs, folded)))
       for (const turn of turns) {
         if (turn.status === 'rejected') throw turn.reason
         folded += turn.value
@@ -242,7 +242,7 @@ async function pass(plan: LivePlan, roster: Roster): Promise<number> {
   return plan.log.together(async () => {
     let folded = 0
     for (let stage = 0; stage < stages; stage++) {
-      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage, throughMs)
+      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage, throughMs, folded)
     }
     return folded
   })

@@ -112,16 +112,18 @@ export class Task {
 
   /**
    * One bounded batch of the intake (turn 0) or of a stage (turn i = stage i − 1), committed; of the intake no record later
-   * than `throughMs`. Returns how much was folded.
+   * than `throughMs`. Returns how much was folded, or was left with models where that is more: the next turn folds it.
+   * `foldedBefore`: how much its pass has folded already (`RunningStage.fold`).
    */
-  async turn(index: number, throughMs = Number.POSITIVE_INFINITY): Promise<number> {
+  async turn(index: number, throughMs = Number.POSITIVE_INFINITY, foldedBefore = 0): Promise<number> {
     const stage = this.#stages[index - 1]
     const { pending, batchRecords } = this.#options
     const key = pendingKey(stage === undefined ? 'intake' : stage.stage.topic, this.number)
     if (pending !== null && !pending.delete(key)) return 0
-    const folded = await this.#fold(stage, throughMs)
+    const folded = await this.#fold(stage, throughMs, foldedBefore)
     const outbox = stage === undefined ? this.#intakeOutbox : stage.outbox
-    if (folded === 0 && !outbox.hasProgress) return 0
+    const done = Math.max(folded, stage?.asked ?? 0)
+    if (folded === 0 && !outbox.hasProgress) return done
     const { appends, positions } = this.#results(stage)
     await this.#writer.commit({ appends, positions })
     if (pending !== null) {
@@ -130,12 +132,12 @@ export class Task {
       for (const { topic, partition } of appends) pending.add(pendingKey(topic, partition))
     }
     this.#dirty = true
-    return folded
+    return done
   }
 
   /**
    * One bounded batch of the intake and of every stage, all of it one commit: for a log on which commits are dear. What
-   * one stage sends to the next is read a round later. Returns how much was folded.
+   * one stage sends to the next is read a round later. Returns what `turn` does, of all of them.
    *
    * @param flushBytes a part of a flush of about that size comes with it; where the log keeps the state, too, in the same
    * commit. 0: none.
@@ -145,10 +147,10 @@ export class Task {
     const appends: Appends[] = []
     const positions: Position[] = []
     for (const stage of [undefined, ...this.#stages]) {
-      const folded = await this.#fold(stage, throughMs)
+      const folded = await this.#fold(stage, throughMs, total)
       const outbox = stage === undefined ? this.#intakeOutbox : stage.outbox
+      total += Math.max(folded, stage?.asked ?? 0)
       if (folded === 0 && !outbox.hasProgress) continue
-      total += folded
       const results = this.#results(stage)
       for (const append of results.appends) appends.push(append)
       for (const position of results.positions) positions.push(position)
@@ -227,9 +229,10 @@ export class Task {
   }
 
   /** Folds a batch of the intake (undefined) or of a stage; its results lie in the outbox. */
-  async #fold(stage: RunningStage | undefined, throughMs: number): Promise<number> {
-    const { batchRecords, clock } = this.#options
-    if (stage !== undefined) return stage.fold(this.#log, batchRecords, clock(), null)
+  async #fold(stage: RunningStage | undefined, throughMs: number, foldedBefore: number): Promise<number> {
+    const { batchRecords, clock, pending } = this.#options
+    if (stage !== undefined)
+      return stage.fold(this.#log, batchRecords, clock(), null, pending === null ? foldedBefore : undefined)
     const outbox = this.#intakeOutbox
     const isInBacklog = outbox.progressMs !== Number.POSITIVE_INFINITY
     if (throughMs !== Number.POSITIVE_INFINITY && !isInBacklog && this.#intake.hasBacklog(batchRecords))

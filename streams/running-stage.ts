@@ -27,6 +27,24 @@ export interface SavedStage {
   readonly merge: SavedMerge
 }
 
+/** A batch that models have: taken from the topic, and not folded yet. */
+interface AskedBatch {
+  readonly batch: readonly Entry[]
+  /** Entries that were read from the topic for it. */
+  readonly read: number
+  /** The next offset to fetch behind it. */
+  readonly next: bigint
+  readonly answered: Promise<void>
+  /** The merge as it was before: a flush meanwhile stores what belongs to the position that is committed. */
+  readonly before: MergeState
+}
+
+/** What a flush stores of the merge. */
+interface MergeState {
+  readonly merge: SavedMerge
+  readonly pending: readonly Entry[]
+}
+
 /** A stage as one task runs it: its step, with everything that the step leaves to the run loop. */
 export class RunningStage {
   readonly stage: Stage
@@ -34,7 +52,7 @@ export class RunningStage {
   readonly keyed: KeyedState<unknown> | null
   readonly watermarks: Watermarks
   readonly outbox: Outbox
-  /** The next offset to fetch. */
+  /** Everything before this offset is folded, apart from what waits in the merge. */
   next = 0n
   /** The last fetch came back full: there may be more. */
   full = false
@@ -45,6 +63,7 @@ export class RunningStage {
   readonly #merge: ChannelMerge
   readonly #trail: OriginTrail
   readonly #models: ModelHost | null
+  #asked: AskedBatch | null = null
   /** The key whose state is being folded, for `forget`. */
   #key = ''
   /** So many pages of waiting entries lie in the state store. */
@@ -83,13 +102,31 @@ export class RunningStage {
   /**
    * Folds a batch of the stage's topic; its results lie in the outbox. `until` bounds it while recovering. Returns how many
    * entries were read, 0: none were there.
+   *
+   * Where models run beside this thread and there is much to do, a batch is left with them (`asked`), and the next call
+   * waits for the answer and folds it: meanwhile the loop commits and takes other turns. There is much to do where
+   * `foldedBefore`, what this pass has folded already, and the batch come to `batchRecords`. With less the answer is waited
+   * for at once: scores would come a commit later, and nothing is gained. Throws what the models' host throws, in the call
+   * that waits.
    */
-  async fold(log: EventLog, batchRecords: number, takenMs: number, until: bigint | null): Promise<number> {
+  async fold(
+    log: EventLog,
+    batchRecords: number,
+    takenMs: number,
+    until: bigint | null,
+    foldedBefore = Number.NEGATIVE_INFINITY,
+  ): Promise<number> {
+    const isBeside = until === null && this.#models?.runsBeside === true
+    const isMuch = (entries: number): boolean => foldedBefore + entries >= batchRecords
+    const folded = this.#asked === null ? 0 : await this.#foldAsked(this.#asked, takenMs)
+    // One batch a call: the next one can only be left with the models.
+    if (folded > 0 && !(isBeside && isMuch(folded))) return folded
     const maxRecords = Math.min(batchRecords, FETCH_BLOCKS)
     const limits = { maxRecords, maxBytes: NO_LIMIT }
     const fetched = await fetchOwn(log, this.stage.topic, this.#task, this.next, limits)
     this.full = fetched.records.length === maxRecords
-    if (fetched.records.length === 0 && fetched.next === this.next) return 0
+    if (fetched.records.length === 0 && fetched.next === this.next) return folded
+    const before = isBeside ? this.#mergeNow() : null
     const batch: Entry[] = []
     let read = 0
     for (const record of fetched.records) {
@@ -98,17 +135,48 @@ export class RunningStage {
       read += entries.length
       for (const entry of this.#merge.take(entries, record.timestampMs)) batch.push(entry)
     }
-    this.next = until !== null && fetched.next > until ? until : fetched.next
+    const next = until !== null && fetched.next > until ? until : fetched.next
+    const { inquiry } = this.step
+    const answered = until === null && inquiry !== undefined ? askModels(inquiry, this.#models, batch) : null
+    if (before !== null && (folded > 0 || (answered !== null && isMuch(read)))) {
+      this.#asked = { batch, read, next, answered: answered ?? Promise.resolve(), before }
+      // A failure is for the call that waits; of a task that is dropped before, nobody wants to know.
+      answered?.catch(() => undefined)
+      return folded
+    }
+    if (answered !== null) await answered
+    await this.#foldTaken(batch, next, takenMs)
+    return Math.max(1, read)
+  }
+
+  /** Entries that models have been asked about and that are not folded yet: the next `fold` does it. */
+  get asked(): number {
+    return this.#asked === null ? 0 : Math.max(1, this.#asked.read)
+  }
+
+  async #foldAsked({ batch, next, answered }: AskedBatch, takenMs: number): Promise<number> {
+    await answered
+    await this.#foldTaken(batch, next, takenMs)
+    const { asked } = this
+    this.#asked = null
+    return asked
+  }
+
+  async #foldTaken(batch: readonly Entry[], next: bigint, takenMs: number): Promise<void> {
+    this.next = next
     this.outbox.hearOfBacklogs(this.#merge.progress.backlogs)
-    const { keyed, step } = this
+    const { keyed } = this
     const timers = this.#timers.load(this.#reachMs(batch), this.#loadTimers)
     if (timers !== null) await timers
     keyed?.makeRoom()
     if (keyed !== null && !keyed.isResident) await keyed.load(this.#keysOf(batch))
-    if (until === null && step.inquiry !== undefined) await askModels(step.inquiry, this.#models, batch)
     this.#foldBatch(batch, takenMs)
     this.outbox.progressMs = this.#merge.progress.progressMs
-    return Math.max(1, read)
+  }
+
+  /** The merge as of what is folded. */
+  #mergeNow(): MergeState {
+    return this.#asked?.before ?? { merge: this.#merge.snapshot(), pending: this.#merge.pending }
   }
 
   /** The progress that `channel` told this stage last, whether it has been read or still lies in the topic. */
@@ -151,7 +219,7 @@ export class RunningStage {
     for (const key of timers.deletes) deletes.push({ table: `${name}/timers`, key })
     for (const [key, value] of this.step.resident?.changedPages() ?? [])
       puts.push({ table: `${name}/resident`, key, value, expiresAtMs: null })
-    const { pending } = this.#merge
+    const { pending } = this.#mergeNow()
     const pages = Math.ceil(pending.length / PENDING_PER_PAGE)
     for (let i = 0; i < pages; i++) {
       const entries = pending.slice(i * PENDING_PER_PAGE, (i + 1) * PENDING_PER_PAGE)
@@ -172,7 +240,7 @@ export class RunningStage {
     return {
       watermarksMs: this.watermarks.snapshot(),
       announcedMs: this.outbox.announcedMs(),
-      merge: this.#merge.snapshot(),
+      merge: this.#mergeNow().merge,
     }
   }
 

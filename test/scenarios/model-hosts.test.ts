@@ -46,6 +46,22 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds())) await sleep(0)
 }
 
+describe('a host', () => {
+  const large = testModel('1', Array.from({ length: 12_000 }, () => amountTrees(0, 0)).flat(), 0)
+
+  it('says that its models run beside this thread once one of them has a thread of its own', async () => {
+    expect(large.bytes.length).toBeGreaterThan(1_048_576)
+    for (const [model, runsBeside] of [[first, false] as const, [large, true] as const]) {
+      const { hosts, give } = hostsOf('once open', [model])
+      const host = hosts.hostOf(0)
+      expect(host.runsBeside).toBe(false)
+      give(model)
+      await host.answer(records(model), ROWS)
+      expect(host.runsBeside).toBe(runsBeside)
+    }
+  })
+})
+
 describe('hosts whose versions take over once they are open', () => {
   it('let the version before go on, whole, while the next is opened', async () => {
     const { hosts, give } = hostsOf('once open')

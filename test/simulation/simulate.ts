@@ -7,6 +7,7 @@ import type { Task } from '../../streams/run-task.ts'
 import { createFaultyLog, type SharedLog } from './faulty-log.ts'
 import { createFaultyStore, SharedStore } from './faulty-store.ts'
 import { Journal } from './journal.ts'
+import { lateModels } from './late-models.ts'
 import type { Scene, Sent } from './scene.ts'
 import { type Actor, Scheduler, type Verdict } from './scheduler.ts'
 import { differences, followJournal, leftBehind, recordsOf } from './twin.ts'
@@ -26,6 +27,7 @@ export type FaultKind =
   | 'store lost'
   | 'store behind'
   | 'delivered twice'
+  | 'answered after a commit'
 
 export interface Simulated {
   readonly seed: number
@@ -95,6 +97,7 @@ class Run {
   readonly #workers: Worker[] = []
   readonly #together: 'grouped' | 'single'
   readonly #commitPer: 'pass' | 'round'
+  readonly #models: 'at once' | 'late'
   /** How likely each fault is at a place where it can happen; some seeds have none of some kinds. */
   readonly #rate: (kind: FaultKind) => number
   #producer: Actor | null = null
@@ -122,6 +125,7 @@ class Run {
     this.#nowMs = scene.sent[0]!.record.timestampMs
     this.#together = this.#random.chance(0.5) ? 'grouped' : 'single'
     this.#commitPer = this.#random.chance(0.5) ? 'pass' : 'round'
+    this.#models = this.#random.chance(0.3) ? 'at once' : 'late'
     const rates = new Map<FaultKind, number>()
     this.#rate = (kind) => {
       let rate = rates.get(kind)
@@ -292,8 +296,18 @@ class Run {
       },
       beforeCommit: (name) => this.#beforeCommit(worker, name),
     })
+    const { topology } = this.#scene
     return {
-      topology: this.#scene.topology,
+      topology:
+        this.#models === 'at once'
+          ? topology
+          : lateModels(topology, point, (task) => {
+              const asked = this.journal.commits.length
+              return () => {
+                if (this.journal.commits.slice(asked).some((commit) => commit.task === task))
+                  this.#count('answered after a commit')
+              }
+            }),
       batchRecords: this.#scene.batchRecords,
       cachedBytes: this.#scene.cachedBytes,
       commitPer: this.#commitPer,

@@ -3,7 +3,7 @@ import { withChangelog } from '../../streams/changelog.ts'
 import type { EventLog } from '../../streams/event-log/event-log.ts'
 import { partitionOf } from '../../streams/partition.ts'
 import type { Scene, Sent } from './scene.ts'
-import { type Order, type TinyScore, tinyTopics, tinyTopology } from './tiny-topology.ts'
+import { type Order, saidAbout, type TinyScore, tinyTopics, tinyTopology } from './tiny-topology.ts'
 import { recordsOf } from './twin.ts'
 
 const START_MS = 1_000_000
@@ -93,6 +93,9 @@ async function account(log: EventLog, partitions: number, sent: readonly Sent[])
     const times = scored.get(id) ?? 0
     if (times > 1) wrong.push(`order ${id} is doubled: ${times} scores`)
     if (times === 0 && !late.has(id)) wrong.push(`order ${id} is lost`)
+  }
+  for (const { id, version, said } of scores) {
+    if (said !== saidAbout(id, version)) wrong.push(`the model said ${said} about order ${id} at version ${version}`)
   }
   for (const a of new Set(orders.map((order) => order.a))) {
     const arrived = [...new Set(orders.filter((order) => order.a === a).map(({ id }) => id))].filter((id) =>

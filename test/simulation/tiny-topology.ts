@@ -1,8 +1,10 @@
+import type { Answer, ModelRecord } from '../../processors/inference.ts'
 import { type BodyCodec, type Emit, type Entry, type Step, TIMER } from '../../processors/step.ts'
 import { isRejection, reject } from '../../schemas/rejection.ts'
 import type { ValueCodec } from '../../streams/codec/event-codec.ts'
 import type { InputCodec } from '../../streams/codec/input-codec.ts'
 import type { TopicSpec } from '../../streams/event-log/event-log.ts'
+import type { ModelHost } from '../../streams/model-host.ts'
 import type { Source, Stage, Topology } from '../../streams/topology.ts'
 
 /** What producers append. */
@@ -24,6 +26,8 @@ export interface TinyScore extends Order {
   /** The model version that was known, and the stage's watermark. */
   readonly version: number
   readonly watermarkMs: number
+  /** What a model said about it, given the version that is known once everything before it is folded. */
+  readonly said: number
 }
 
 export const GRACE_MS = 400
@@ -89,11 +93,43 @@ function createStepA(): Step<StateA> {
   }
 }
 
-/** Scores an order by everything that is known of its `b`; holds the model whole. */
+/** What the model says about an order. */
+export function saidAbout(id: string, version: number): number {
+  return Number.parseInt(id.replace(/\D+/g, ''), 10) * 1_000 + version
+}
+
+/** Answers at once. The row: a number of the order's id, and the version that is known. */
+const tinyModels: ModelHost = {
+  async answer(_scoring: readonly ModelRecord[], rows: readonly Float64Array[]): Promise<Answer> {
+    const probabilities = rows.map(([number, version]) => number! + version!)
+    return { models: [{ name: NAME, version: '1', probabilities }], degraded: false }
+  },
+}
+
+/** Scores an order by everything that is known of its `b`, and by what a model says; holds the model's version whole. */
 function createStepB(): Step<StateB> {
   let version = 0
   let isChanged = false
+  let asked: Entry[] = []
+  let said = new Map<Entry, number>()
   return {
+    inquiry: {
+      questions(entries) {
+        let known = version
+        asked = []
+        const rows: Float64Array[] = []
+        for (const entry of entries) {
+          if (entry.kind === 'model') known = (entry.body as { readonly version: number }).version
+          if (entry.kind !== 'order') continue
+          asked.push(entry)
+          rows.push(Float64Array.of(saidAbout((entry.body as Order).id, 0), known))
+        }
+        return rows.length === 0 ? [] : [{ scoring: [], rows }]
+      },
+      take([answer]) {
+        said = new Map(asked.map((entry, row) => [entry, answer!.models[0]!.probabilities[row]!]))
+      },
+    },
     table: {
       create: () => ({ count: 0, noted: 0, lastMs: Number.NEGATIVE_INFINITY }),
       encode: ({ count, noted, lastMs }) =>
@@ -139,6 +175,7 @@ function createStepB(): Step<StateB> {
         noted: b.noted,
         version,
         watermarkMs: emit.watermarkMs === Number.NEGATIVE_INFINITY ? -1 : emit.watermarkMs,
+        said: said.get(entry) ?? Number.NaN,
       }
       emit.output('scores', order.b, entry.eventTimeMs, () => score)
       emit.feedback('a', 'back', order.a, entry.eventTimeMs, { countB: b.count })
@@ -198,19 +235,19 @@ const outputCodec = {
 } as ValueCodec<object>
 
 /**
- * A topology with everything that a scenario's has, and nothing that costs time: two keyed stages, a single writer,
+ * A topology with everything that a scenario's has, and nothing that costs time: two keyed stages, models, a single writer,
  * state that expires and is forgotten, timers, watermarks, feedback and broadcast. `notes`: whether a second source
  * drives event time, too.
  */
 export function tinyTopology(partitions: number, notes: Source['watermark']): Topology {
-  const stage = (name: string, more: Pick<Stage, 'tasks' | 'next' | 'create'>): Stage => ({
+  const stage = (name: string, more: Pick<Stage, 'tasks' | 'next' | 'create' | 'models'>): Stage => ({
     name,
     topic: `tiny.stage-${name}`,
     ...more,
   })
   const stages = [
     stage('a', { tasks: 'every', next: ['b'], create: createStepA as Stage['create'] }),
-    stage('b', { tasks: 'every', next: ['learn'], create: createStepB as Stage['create'] }),
+    stage('b', { tasks: 'every', next: ['learn'], create: createStepB as Stage['create'], models: () => tinyModels }),
     stage('learn', { tasks: 'first', next: [], create: createLearnStep }),
   ]
   const source = (kind: string, topic: string, more: Pick<Source, 'watermark' | 'route'>): Source => ({

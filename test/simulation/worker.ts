@@ -101,7 +101,7 @@ async function pass(world: Surroundings, tasks: readonly Task[]): Promise<number
   return world.log.together(async () => {
     let folded = 0
     for (let stage = 0; stage < stages; stage++) {
-      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage, throughMs)
+      for (const task of tasks) if (stage < task.stageCount) folded += await task.turn(stage, throughMs, folded)
     }
     return folded
   })
