@@ -13,7 +13,7 @@ import type { Topology } from './topology.ts'
 
 /** What one pass over the stages did. */
 export interface LivePass {
-  /** Records and entries folded; 0 while nothing comes in. */
+  /** Records and entries folded, or left with models; 0 while nothing comes in. */
   readonly folded: number
   /** Processing time from the first read to the last commit. */
   readonly tookMs: number

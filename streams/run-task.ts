@@ -40,7 +40,7 @@ const SURELY_ALL_RECORDS = 8
  * One task: one partition number across all stages of a topology. The way of a record:
  *
  *   take a bounded batch → decode each record once → advance the watermark, find due timers
- *   → load the state of the batch's keys → ask models about the whole batch (model-host.ts) → fold → one commit
+ *   → ask models about the whole batch (model-host.ts) → load the state of its keys → fold → one commit
  *   → (later) flush state with its position, in parts (checkpoint.ts)
  *
  * After a crash the state store stands at R and the log at C ≥ R: `recover` folds (R, C] again and emits nothing. What it

@@ -27,22 +27,26 @@ export interface SavedStage {
   readonly merge: SavedMerge
 }
 
-/** A batch that models have: taken from the topic, and not folded yet. */
-interface AskedBatch {
+/** What a flush stores of the merge. */
+interface MergeState {
+  readonly merge: SavedMerge
+  readonly pending: readonly Entry[]
+}
+
+/** A batch that was taken from the topic and is not folded yet. */
+interface TakenBatch {
   readonly batch: readonly Entry[]
   /** Entries that were read from the topic for it. */
   readonly read: number
   /** The next offset to fetch behind it. */
   readonly next: bigint
-  readonly answered: Promise<void>
-  /** The merge as it was before: a flush meanwhile stores what belongs to the position that is committed. */
-  readonly before: MergeState
+  /** The merge before it: what belongs to the position that is committed meanwhile. null: it is folded at once. */
+  readonly before: MergeState | null
 }
 
-/** What a flush stores of the merge. */
-interface MergeState {
-  readonly merge: SavedMerge
-  readonly pending: readonly Entry[]
+/** A batch that models have. */
+interface AskedBatch extends TakenBatch {
+  readonly answered: Promise<void>
 }
 
 /** A stage as one task runs it: its step, with everything that the step leaves to the run loop. */
@@ -121,12 +125,33 @@ export class RunningStage {
     const folded = this.#asked === null ? 0 : await this.#foldAsked(this.#asked, takenMs)
     // One batch a call: the next one can only be left with the models.
     if (folded > 0 && !(isBeside && isMuch(folded))) return folded
-    const maxRecords = Math.min(batchRecords, FETCH_BLOCKS)
+    const taken = await this.#take(log, Math.min(batchRecords, FETCH_BLOCKS), until, isBeside)
+    if (taken === null) return folded
+    const { inquiry } = this.step
+    const answered = until === null && inquiry !== undefined ? askModels(inquiry, this.#models, taken.batch) : null
+    if (folded > 0 || (isBeside && answered !== null && isMuch(taken.read))) {
+      this.#asked = { ...taken, answered: answered ?? Promise.resolve() }
+      // A failure is for the call that waits; of a task that is dropped before, nobody wants to know.
+      answered?.catch(() => undefined)
+      return folded
+    }
+    if (answered !== null) await answered
+    await this.#foldTaken(taken, takenMs)
+    return Math.max(1, taken.read)
+  }
+
+  /** Entries that models have been asked about and that are not folded yet: the next `fold` does it. */
+  get asked(): number {
+    return this.#asked === null ? 0 : Math.max(1, this.#asked.read)
+  }
+
+  /** The next batch of the topic, merged; null: there is none. `isLeft`: it may be left with models. */
+  async #take(log: EventLog, maxRecords: number, until: bigint | null, isLeft: boolean): Promise<TakenBatch | null> {
     const limits = { maxRecords, maxBytes: NO_LIMIT }
     const fetched = await fetchOwn(log, this.stage.topic, this.#task, this.next, limits)
     this.full = fetched.records.length === maxRecords
-    if (fetched.records.length === 0 && fetched.next === this.next) return folded
-    const before = isBeside ? this.#mergeNow() : null
+    if (fetched.records.length === 0 && fetched.next === this.next) return null
+    const before = isLeft ? this.#mergeNow() : null
     const batch: Entry[] = []
     let read = 0
     for (const record of fetched.records) {
@@ -136,33 +161,17 @@ export class RunningStage {
       for (const entry of this.#merge.take(entries, record.timestampMs)) batch.push(entry)
     }
     const next = until !== null && fetched.next > until ? until : fetched.next
-    const { inquiry } = this.step
-    const answered = until === null && inquiry !== undefined ? askModels(inquiry, this.#models, batch) : null
-    if (before !== null && (folded > 0 || (answered !== null && isMuch(read)))) {
-      this.#asked = { batch, read, next, answered: answered ?? Promise.resolve(), before }
-      // A failure is for the call that waits; of a task that is dropped before, nobody wants to know.
-      answered?.catch(() => undefined)
-      return folded
-    }
-    if (answered !== null) await answered
-    await this.#foldTaken(batch, next, takenMs)
-    return Math.max(1, read)
+    return { batch, read, next, before }
   }
 
-  /** Entries that models have been asked about and that are not folded yet: the next `fold` does it. */
-  get asked(): number {
-    return this.#asked === null ? 0 : Math.max(1, this.#asked.read)
-  }
-
-  async #foldAsked({ batch, next, answered }: AskedBatch, takenMs: number): Promise<number> {
-    await answered
-    await this.#foldTaken(batch, next, takenMs)
-    const { asked } = this
+  async #foldAsked(asked: AskedBatch, takenMs: number): Promise<number> {
+    await asked.answered
+    await this.#foldTaken(asked, takenMs)
     this.#asked = null
-    return asked
+    return Math.max(1, asked.read)
   }
 
-  async #foldTaken(batch: readonly Entry[], next: bigint, takenMs: number): Promise<void> {
+  async #foldTaken({ batch, next }: TakenBatch, takenMs: number): Promise<void> {
     this.next = next
     this.outbox.hearOfBacklogs(this.#merge.progress.backlogs)
     const { keyed } = this
