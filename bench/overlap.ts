@@ -1,6 +1,6 @@
 /**
  * What one task gains by going on while models have a batch: `node bench/overlap.ts [models] [payments] [rounds]` (default
- * 3000,50us,100us, 10,000 and 3). A backlog of generated payments and labels on SQLite is worked off live, per model in turns
+ * 3000,50us,100us, 6,000 and 3). A backlog of generated payments and labels on SQLite is worked off live, per model in turns
  * with every answer waited for at once and with batches left open, each time from an empty folder. `3000`: so many random
  * trees of depth 6 on a thread, which takes a core; `50us`: a stand-in for a device, a timer of 50 µs per row, which takes
  * none. Prints medians of payments/s by the clock, without the first tenth.
@@ -25,7 +25,7 @@ import { randomTrees } from './random-trees.ts'
 collectBySize()
 
 const wanted = (process.argv[2] ?? '3000,50us,100us').split(',')
-const payments = Number(process.argv[3] ?? 10_000)
+const payments = Number(process.argv[3] ?? 6_000)
 const rounds = Number(process.argv[4] ?? 3)
 const BATCH = 256
 const names = fraud.featureSet.names
