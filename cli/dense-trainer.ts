@@ -35,7 +35,8 @@ export interface DenseTrainer {
 }
 
 /**
- * Trains on a thread of its own, which has its own connection to the log, so that it holds up no score. A failure is logged and ends no worker; where it may pass, training begins anew.
+ * Trains on a thread of its own, which has its own connection to the log, so that it holds up no score. A failure is logged and
+ * ends no worker; where it may pass, training begins anew.
  */
 export function createDenseTrainer(
   place: Place,

@@ -37,7 +37,7 @@ export const settingsSchema = z.strictObject({
   state: text,
   /** A replay's reaction time, in event time: labels and models act on what comes a slice later. */
   slice: duration.prefault('1s'),
-  /** What models run on. The CPU is there everywhere, and the fastest for small models; `auto` measures when a model is opened first. */
+  /** What models run on. The CPU is there everywhere, and the fastest for small models; `auto` measures once per model. */
   provider: z.enum(['cpu', 'auto', 'webgpu', 'cuda']).default('cpu'),
   /** Records folded per commit: enough to hide the cost of a commit, few enough to keep latency low. */
   batchRecords: z.coerce.number().int().min(1).max(100_000).default(1000),

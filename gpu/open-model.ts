@@ -14,9 +14,9 @@ const RUNS = 5
 const THREAD_FROM_BYTES = 1_048_576
 
 /**
- * Opens a model for a scenario: on the wanted provider (`auto`: the fastest here, as `chosen` remembers it), and on a thread of its own where opening it,
- * or a run of a usual batch, takes so long that it would hold up the event loop. `degraded` of its scores says where the provider is
- * not the wanted one.
+ * Opens a model for a scenario: on the wanted provider (`auto`: the fastest here, as `chosen` remembers it), and on a thread of
+ * its own where opening it, or a run of a usual batch, takes so long that it would hold up the event loop. `degraded` of its
+ * scores says where the provider is not the wanted one.
  */
 export async function openModel(
   bytes: Uint8Array,
