@@ -25,16 +25,24 @@ interface Reading {
   committed: bigint
   /** Records up to here were counted. */
   counted: bigint
+  /** When a fetch found nothing behind `next`; null: the last one found something. */
+  emptyAtMs: number | null
 }
 
 /** A log that passes everything on, and where its readers stand. */
 export interface ObservedLog {
   readonly log: EventLog
-  /** The next offset that this process will read; null where it has not read yet. */
-  next(topic: string, partition: number): bigint | null
+  /**
+   * How many offsets this process has yet to read of a partition that ends at `end`; null where it has not read yet. 0 where
+   * it has just found nothing: what lies before the end then are markers of transactions.
+   */
+  unread(topic: string, partition: number, end: bigint): number | null
   /** How many offsets lie between what was read and what was committed before: what is left to restore. */
   toRestore(topic: string, partition: number): number
 }
+
+/** Whoever waits for records looks several times as often. */
+const JUST_MS = 1_000
 
 /** Watches a log from outside: what was fetched and committed, and how long commits took. */
 export function observeLog(log: EventLog, watch: LogWatch): ObservedLog {
@@ -45,7 +53,7 @@ export function observeLog(log: EventLog, watch: LogWatch): ObservedLog {
       partitions = []
       readings.set(topic, partitions)
     }
-    partitions[partition] ??= { next: null, committed: 0n, counted: 0n }
+    partitions[partition] ??= { next: null, committed: 0n, counted: 0n, emptyAtMs: null }
     return partitions[partition]
   }
 
@@ -53,6 +61,7 @@ export function observeLog(log: EventLog, watch: LogWatch): ObservedLog {
     const { records, next } = fetched
     const reading = readingOf(topic, partition)
     reading.next = next
+    reading.emptyAtMs = records.length === 0 ? performance.now() : null
     if (records.length === 0 || next <= reading.counted) return fetched
     const { counted } = reading
     const isAllNew = records[0]!.offset >= counted
@@ -114,7 +123,12 @@ export function observeLog(log: EventLog, watch: LogWatch): ObservedLog {
       changed: (timeoutMs) => log.changed(timeoutMs),
       close: () => log.close(),
     },
-    next: (topic, partition) => readings.get(topic)?.[partition]?.next ?? null,
+    unread(topic, partition, end) {
+      const { next = null, emptyAtMs = null } = readings.get(topic)?.[partition] ?? {}
+      if (next === null) return null
+      const hasJustLooked = emptyAtMs !== null && performance.now() - emptyAtMs < JUST_MS
+      return hasJustLooked || end <= next ? 0 : Number(end - next)
+    },
     toRestore(topic, partition) {
       const reading = readings.get(topic)?.[partition]
       if (reading === undefined || reading.next === null) return 0

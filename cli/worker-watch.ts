@@ -195,10 +195,9 @@ export class WorkerWatch {
         let sum = 0
         let most = 0
         for (const { number } of this.#tally.tasks) {
-          const next = this.#observed.next(topic, number)
-          if (next === null) continue
           const { end } = await this.log.bounds(topic, number)
-          const left = end > next ? Number(end - next) : 0
+          const left = this.#observed.unread(topic, number, end)
+          if (left === null) continue
           sum += left
           most = Math.max(most, left)
         }

@@ -143,11 +143,22 @@ describe('an observed log', () => {
   }
 
   it('counts each record once, however often it is fetched', async () => {
-    const { log, seen, next } = await observed()
+    const { log, seen, unread } = await observed()
     await log.fetch('a', 0, 0n, { ...limits, maxRecords: 2 })
     await log.fetch('a', 0, 0n, limits)
     expect(seen.fetched).toBe(4)
-    expect(next('a', 0)).toBe(4n)
+    expect(unread('a', 0, 7n)).toBe(3)
+  })
+
+  it('has nothing unread where it has just found nothing, whatever markers lie before the end', async () => {
+    const { log, unread } = await observed()
+    expect(unread('a', 0, 5n)).toBeNull()
+    await log.fetch('a', 0, 0n, limits)
+    expect(unread('a', 0, 5n)).toBe(1)
+    await log.fetch('a', 0, 4n, limits)
+    expect(unread('a', 0, 5n)).toBe(0)
+    await log.fetch('a', 0, 2n, limits)
+    expect(unread('a', 0, 5n)).toBe(1)
   })
 
   it('takes what was committed before a task was acquired for something to restore, not for something new', async () => {
