@@ -19,6 +19,7 @@ export function observeStore(store: StateStore, watch: StoreWatch): StateStore {
       return state.positions
     },
     ...(state.publishesFeatures === undefined ? {} : { publishesFeatures: state.publishesFeatures }),
+    ...(state.assertKept === undefined ? {} : { assertKept: () => state.assertKept!() }),
     load: (table, keys) => state.load(table, keys),
     scan: (table) => state.scan(table),
     stage: (part) => timed('part', () => state.stage(part)),

@@ -76,6 +76,8 @@ const ROUND_FLUSH: RoundFlushLimits = { everyMs: 5_000, partBytes: 128 * 1_024, 
 const BESIDE_FLUSH: RoundFlushLimits = { ...ROUND_FLUSH, partBytes: 256 * 1_024 }
 /** Where state is kept elsewhere, the states that a worker holds in front of their store take so much memory. */
 const CACHED_BYTES = 64 * MIB
+/** While nothing comes in, processing time: with nothing to read or write, a lost state store is not noticed otherwise. */
+const LOOK_AT_STATE_EVERY_MS = 5_000
 /** Retention and compaction, processing time. */
 const CLEAN_EVERY_MS = 3_600_000
 
@@ -133,6 +135,7 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
   let ticker: Ticker | null = null
   let isUnited = false
   let cleanedMs = clock()
+  let sawStateMs = clock()
   let drainUntilMs: number | null = null
 
   for (;;) {
@@ -161,6 +164,11 @@ async function runUntilAbort(plan: LivePlan, roster: Roster, flushed: () => void
     if (drainUntilMs !== null && (folded === 0 || clock() >= drainUntilMs)) break
     if (isUnited ? await beside.advance(roster.tasks) : plan.commitPer !== 'round' && (await betweenPasses.advance()))
       flushed()
+    if (folded > 0) sawStateMs = clock()
+    else if (clock() - sawStateMs >= LOOK_AT_STATE_EVERY_MS) {
+      sawStateMs = clock()
+      for (const task of roster.tasks) await roster.guard(task, () => task.assertStateKept())
+    }
     if (clock() - cleanedMs >= CLEAN_EVERY_MS) {
       cleanedMs = clock()
       await log.clean(cleanedMs)

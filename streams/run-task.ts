@@ -196,6 +196,11 @@ export class Task {
     await this.#writer.commit({ appends: [], positions: [] })
   }
 
+  /** Throws what the state store throws where it has lost this task's state. */
+  async assertStateKept(): Promise<void> {
+    await this.#state?.assertKept?.()
+  }
+
   /** Writes changed state with the positions it stands for. Only ever after the commit of what it contains. */
   async flush(): Promise<void> {
     // What is left of a flush under way, then what has changed since it began.

@@ -169,6 +169,7 @@ async function acquireTask(
         await checkKept()
         return [...found]
       }),
+    assertKept: () => connection.ask(checkKept),
     async stage(part) {
       for (const slice of slicesOf(part)) await write('stage', slice, NO_POSITIONS, durableWatermarkMs)
     },

@@ -29,6 +29,11 @@ export interface TaskState {
    * acquires the task meanwhile finds none of it. Until the flush, reads of the keys it names may show either state.
    */
   stage(part: StatePart): MaybePromise<void>
+  /**
+   * Throws STATE_UNAVAILABLE, retryable, where the store has lost what this holder wrote, and FENCED, as reads and writes do: for
+   * a holder that has nothing to read or to write. Absent: nothing is lost unnoticed.
+   */
+  assertKept?(): MaybePromise<void>
   /** Makes these changes, and all that was staged before, visible and durable. A failed flush drops what was staged. */
   flush(changes: StateChanges): MaybePromise<void>
 }

@@ -127,6 +127,33 @@ describe('runLive', () => {
     })
   })
 
+  it('notices a state store that loses its state while nothing comes in, and begins again', async () => {
+    const stop = new AbortController()
+    let nowMs = NOW_MS
+    let looks = 0
+    const retried: string[] = []
+    const forgetful: StateStore = {
+      ...store,
+      acquire: async (task) => ({
+        ...(await store.acquire(task)),
+        assertKept() {
+          if (++looks === 1) throw new RheoError('STATE_UNAVAILABLE', 'emptied', { retryable: true })
+          stop.abort()
+        },
+      }),
+    }
+    await runLive(
+      plan({
+        store: forgetful,
+        signal: stop.signal,
+        clock: () => (nowMs += 100),
+        onRetry: ({ code }) => retried.push(code),
+      }),
+    )
+    expect(retried).toEqual(['STATE_UNAVAILABLE'])
+    expect(looks).toBe(2)
+  })
+
   it('ends although others keep appending', async () => {
     let nowMs = NOW_MS
     let appended = 1

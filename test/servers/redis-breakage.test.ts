@@ -31,7 +31,9 @@ describe('a Redis that breaks', () => {
   })
 
   test.each(['FLUSHALL', 'FLUSHDB'])('%s is noticed by the next read', async (command) => {
+    await state.assertKept!()
     await admin(command)
+    expect(await failureOf(() => state.assertKept!())).toBe('STATE_UNAVAILABLE, retryable')
     expect(await failureOf(() => state.load('t', ['x']))).toBe('STATE_UNAVAILABLE, retryable')
     expect(await failureOf(() => state.scan('t'))).toBe('STATE_UNAVAILABLE, retryable')
   })

@@ -129,6 +129,18 @@ describe('a worker whose servers fail', () => {
     })
   })
 
+  it('notices a Redis that was emptied while nothing came in', async () => {
+    await produce()
+    await allScored()
+    await ready()
+    const client = new Redis({ host: '127.0.0.1', port: redis.port })
+    const features = async () => (await client.keys('*:features:customerId:*')).length
+    await until('readable features', async () => (await features()) > 0, { workers: [worker] })
+    await client.flushall()
+    await until('readable features again', async () => (await features()) > 0, { workers: [worker] })
+    client.disconnect()
+  })
+
   it('waits for a broker that was killed, and doubles nothing', async () => {
     await produce()
     kafka.kill()
