@@ -2,6 +2,10 @@ import * as ort from 'onnxruntime-node'
 import { RheoError } from '../schemas/errors.ts'
 import type { OnnxType } from './train/onnx-encoder.ts'
 
+// What goes wrong is thrown, and told by whoever catches it. The runtime would write it to stderr, too, in colours and between the
+// lines of a JSON log. The level holds for the process, from its first session on; that of a session comes too late for a provider.
+ort.env.logLevel = 'fatal'
+
 /** Where a model runs. */
 export type Provider = 'cpu' | 'webgpu' | 'cuda'
 
@@ -39,7 +43,7 @@ export interface RuntimeOptions {
 export type OnnxSession = ort.InferenceSession
 export type OnnxTensorValue = ort.Tensor
 
-export function sessionOptions(options: RuntimeOptions): ort.InferenceSession.SessionOptions {
+function sessionOptions(options: RuntimeOptions): ort.InferenceSession.SessionOptions {
   const { provider, threads = 1, cpuFallback = 'allowed', weights = 'packed', deviceOutputs } = options
   const onDevice = deviceOutputs !== undefined && deviceOutputs.length > 0 && provider !== 'cpu'
   return {
@@ -114,7 +118,7 @@ export function runFailure(cause: unknown, provider: Provider, doing: string): R
 
 function providerHint(provider: Provider): string {
   return provider === 'cuda'
-    ? 'Install the CUDA libraries of onnxruntime-node (docs/gpu.md), or choose provider cpu.'
+    ? 'Install the CUDA libraries (docs/gpu.md says how), or choose provider cpu.'
     : 'Install libvulkan1 and a Vulkan driver (docs/gpu.md), or choose provider cpu.'
 }
 
