@@ -1,4 +1,3 @@
-import { posix } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import { readFields, textOf } from './protobuf-reader.ts'
 
@@ -8,8 +7,6 @@ export interface ModelContents {
   readonly opset: number | null
   /** Domains of the operators that its nodes use; '' is ONNX's own. */
   readonly domains: ReadonlySet<string>
-  /** Files that hold weights, relative to the model's folder. All lie inside it. */
-  readonly externalLocations: ReadonlySet<string>
 }
 
 export interface ModelLimits {
@@ -23,18 +20,23 @@ export interface ModelLimits {
 /** 256 MiB of weights hold 64 million float32: far more than a model scored on every event can afford. */
 export const MODEL_LIMITS: ModelLimits = { maxFileBytes: 256 * 2 ** 20, maxElements: 64 * 2 ** 20, maxDepth: 8 }
 
+/** What exporters begin a model with: the tag of field 1, `ir_version`. No text and no picture begins with it. */
+const IR_VERSION_TAG = 8
+
+const NO_MODEL = 'it is not an ONNX model'
+const EXPORT_ONE = 'Give the .onnx file that an exporter wrote (docs/models.md).'
+
 /** Operators of ONNX and of its machine-learning part; anything else needs code that the model file does not carry. */
 const KNOWN_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx', 'ai.onnx.ml'])
 
 /**
  * Reads the structure of a `ModelProto` and refuses what must not be loaded: damaged bytes, more or larger tensors than
- * `limits`, operators of unknown domains, weights outside the model's folder. MODEL_INVALID names the fault.
+ * `limits`, operators of unknown domains, weights in other files. MODEL_INVALID names the fault.
  */
 export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMITS): ModelContents {
   if (bytes.length > limits.maxFileBytes)
     refuse(`the file has ${bytes.length} bytes, at most ${limits.maxFileBytes} are allowed`)
   const domains = new Set<string>()
-  const externalLocations = new Set<string>()
   let elements = 0
   let opset: number | null = null
   let imports = 0
@@ -120,28 +122,19 @@ export function inspectModel(bytes: Uint8Array, limits: ModelLimits = MODEL_LIMI
     for (const field of readFields(message, [1, 2]))
       if (field.kind === 'bytes') entry[field.number] = textOf(field.value)
     if (entry[1] !== 'location') return
-    const location = entry[2] ?? ''
-    const plain = posix.normalize(location.replaceAll('\\', '/'))
-    if (
-      location === '' ||
-      posix.isAbsolute(plain) ||
-      plain.startsWith('..') ||
-      /^[a-z]:/i.test(plain) ||
-      location.includes('\0')
-    ) {
-      refuse(`its weights lie outside its folder, in ${JSON.stringify(location.slice(0, 80))}`)
-    }
-    externalLocations.add(plain)
+    const location = JSON.stringify((entry[2] ?? '').slice(0, 80))
+    refuse(`it keeps weights in another file, ${location}`, 'Save the model with its weights inside the .onnx file.')
   }
 
   try {
     model(bytes)
   } catch (error) {
-    if (error instanceof RangeError) refuse(`the file is damaged or truncated: ${error.message}`)
-    throw error
+    if (!(error instanceof RangeError)) throw error
+    if (bytes[0] !== IR_VERSION_TAG) refuse(NO_MODEL, EXPORT_ONE)
+    refuse(`the file is damaged or truncated: ${error.message}`, 'Copy or export it once more.')
   }
-  if (graphs !== 1 || imports === 0) refuse('the file is not an ONNX model')
-  return { opset, domains, externalLocations }
+  if (graphs !== 1 || imports === 0) refuse(NO_MODEL, EXPORT_ONE)
+  return { opset, domains }
 }
 
 function* packedVarints(bytes: Uint8Array): Generator<bigint> {
@@ -159,8 +152,6 @@ function* packedVarints(bytes: Uint8Array): Generator<bigint> {
   }
 }
 
-function refuse(fault: string): never {
-  throw new RheoError('MODEL_INVALID', `The model file is refused: ${fault}.`, {
-    hint: 'docs/models.md says what a model may hold.',
-  })
+function refuse(fault: string, hint = 'docs/models.md says what a model may hold.'): never {
+  throw new RheoError('MODEL_INVALID', `The model file is refused: ${fault}.`, { hint })
 }

@@ -67,13 +67,11 @@ function sessionOptions(options: RuntimeOptions): ort.InferenceSession.SessionOp
 }
 
 /**
- * Loads a model from bytes, or from a path where its weights lie in files beside it.
+ * Loads a model from bytes.
  * MODEL_INVALID when the runtime refuses the model, PROVIDER_UNAVAILABLE when this machine has no such provider.
  */
-export async function openSession(model: Uint8Array | string, options: RuntimeOptions): Promise<OnnxSession> {
+export async function openSession(model: Uint8Array, options: RuntimeOptions): Promise<OnnxSession> {
   try {
-    // One call for each overload of the vendor's typings.
-    if (typeof model === 'string') return await ort.InferenceSession.create(model, sessionOptions(options))
     return await ort.InferenceSession.create(model, sessionOptions(options))
   } catch (cause) {
     throw translate(cause, options.provider)
@@ -90,7 +88,10 @@ function translate(cause: unknown, provider: Provider): RheoError {
       hint: providerHint(provider),
     })
   }
-  return new RheoError('MODEL_INVALID', `The runtime refuses the model: ${firstLine(text)}`, { cause })
+  return new RheoError('MODEL_INVALID', `The runtime refuses the model: ${firstLine(text)}`, {
+    cause,
+    hint: 'The file is whole, but its operators do not fit together, or the runtime lacks one: export it anew, with another opset.',
+  })
 }
 
 /** What the runtime says when a model, and not the device under it, is at fault. */

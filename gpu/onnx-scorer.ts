@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readFile, realpath, stat } from 'node:fs/promises'
-import { dirname, join, sep } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
-import { inspectModel, MODEL_LIMITS, type ModelContents, type ModelLimits } from './inspect-model.ts'
+import { inspectModel } from './inspect-model.ts'
 import type { Manifest } from './manifest.ts'
 import {
   float32,
@@ -16,7 +14,6 @@ import {
 import type { ModelVersion, Scorer, Scores } from './scorer.ts'
 
 export interface OnnxScorerOptions extends RuntimeOptions {
-  readonly limits?: ModelLimits
   /** Runs on zeros before traffic: compiles shaders, touches memory. Batch sizes. */
   readonly warmUpBatches?: readonly number[]
 }
@@ -27,43 +24,22 @@ export interface OnnxScorerOptions extends RuntimeOptions {
  */
 const PLAIN_WEIGHTS_UP_TO = 64
 
-/** Reads the model file and the manifest beside it (`<model>.json` in place of `.onnx` is up to the caller), and loads it. */
-export async function loadOnnxScorer(path: string, manifest: Manifest, options: OnnxScorerOptions): Promise<Scorer> {
-  const limits = options.limits ?? MODEL_LIMITS
-  const bytes = await readBounded(path, limits.maxFileBytes)
-  checkHash('The model file', bytes, manifest.sha256)
-  const contents = inspectModel(bytes, limits)
-  for (const location of contents.externalLocations) await checkExternal(path, location, manifest, limits)
-  return openScorer(contents.externalLocations.size > 0 ? path : bytes, contents, manifest, options)
-}
-
-/** Loads a model from bytes, as the registry and the log carry it. Weights in other files are refused. */
+/** Loads a model from bytes, as the log carries it. MODEL_INVALID where it is not what the manifest says, or may not be loaded. */
 export async function createOnnxScorer(
   bytes: Uint8Array,
   manifest: Manifest,
   options: OnnxScorerOptions,
 ): Promise<Scorer> {
-  checkHash('The model', bytes, manifest.sha256)
-  const contents = inspectModel(bytes, options.limits ?? MODEL_LIMITS)
-  if (contents.externalLocations.size > 0)
-    throw new RheoError('MODEL_INVALID', 'The model keeps weights in other files, and comes without them.')
-  return openScorer(bytes, contents, manifest, options)
-}
-
-async function openScorer(
-  source: Uint8Array | string,
-  { opset }: ModelContents,
-  manifest: Manifest,
-  options: OnnxScorerOptions,
-): Promise<Scorer> {
+  checkHash(bytes, manifest.sha256)
+  const { opset } = inspectModel(bytes)
   if (opset !== manifest.opset) {
-    throw new RheoError(
-      'MODEL_INVALID',
+    refuse(
       `The manifest says opset ${manifest.opset ?? 'none'}, the model ${opset ?? 'none'}.`,
+      `Write "opset": ${opset} into the manifest.`,
     )
   }
   const weights = manifest.input.features.length <= PLAIN_WEIGHTS_UP_TO ? 'plain' : 'packed'
-  const session = await openSession(source, { weights, ...options })
+  const session = await openSession(bytes, { weights, ...options })
   try {
     checkPorts(session, manifest)
     const scorer = scorerOf(session, manifest, options.provider)
@@ -79,15 +55,24 @@ async function openScorer(
 function checkPorts(session: OnnxSession, manifest: Manifest): void {
   const { input, outputs } = manifest
   const inputs = session.inputNames
-  if (inputs.length !== 1 || inputs[0] !== input.name) {
-    throw new RheoError(
-      'MODEL_INVALID',
-      `The manifest names the input ${input.name}, the model has ${inputs.join(', ')}.`,
+  if (inputs.length !== 1) {
+    refuse(
+      `The model has ${inputs.length} inputs (${inputs.join(', ')}), not one.`,
+      'Export it with one input, float32 [batch, features].',
+    )
+  }
+  if (inputs[0] !== input.name) {
+    refuse(
+      `The manifest names the input ${input.name}, the model has ${inputs[0]}.`,
+      `Write "name": "${inputs[0]}" into the manifest's input.`,
     )
   }
   const port = session.inputMetadata[0]
   if (port?.isTensor !== true || port.type !== 'float32') {
-    throw new RheoError('MODEL_INVALID', `Input ${input.name} must be a float32 tensor.`)
+    refuse(
+      `Input ${input.name} is ${port?.isTensor === true ? port.type : 'no tensor'}, not float32.`,
+      'Export the model for float32.',
+    )
   }
   const [batch, width] = port.shape
   if (
@@ -95,18 +80,19 @@ function checkPorts(session: OnnxSession, manifest: Manifest): void {
     typeof batch === 'number' ||
     (typeof width === 'number' && width !== input.features.length)
   ) {
-    throw new RheoError(
-      'MODEL_INVALID',
-      `Input ${input.name} has shape [${port.shape.join(', ')}], the manifest asks for [batch, ${input.features.length}].`,
+    // An exporter need not name a dimension that is open.
+    const shape = port.shape.map((dim, i) => (dim === '' ? (i === 0 ? 'batch' : '?') : dim))
+    refuse(
+      `Input ${input.name} has shape [${shape.join(', ')}], the manifest asks for [batch, ${input.features.length}].`,
+      'List as many features in the manifest as the model has columns, and export it for batches of any size.',
     )
   }
   for (const output of outputs) {
-    if (!session.outputNames.includes(output.name)) {
-      throw new RheoError(
-        'MODEL_INVALID',
-        `The model has no output ${output.name}; it has ${session.outputNames.join(', ')}.`,
-      )
-    }
+    if (session.outputNames.includes(output.name)) continue
+    refuse(
+      `The model has no output ${output.name}; it has ${session.outputNames.join(', ')}.`,
+      "Name the one with the probability first in the manifest's outputs.",
+    )
   }
 }
 
@@ -136,16 +122,16 @@ function scorerOf(session: OnnxSession, manifest: Manifest, provider: Provider):
         tensor.data.length !== batch * columns ||
         tensor.dims[0] !== batch
       ) {
-        throw new RheoError(
-          'MODEL_INVALID',
+        refuse(
           `Output ${name} of ${model.name} ${model.version} is ${tensor?.type} [${tensor?.dims.join(', ')}], not float32 [${batch}, ${columns}].`,
+          "The manifest's width of the output must be the model's, and each row must get an answer of its own.",
         )
       }
       const row = firstNotFinite(tensor.data)
       if (row >= 0) {
-        throw new RheoError(
-          'MODEL_INVALID',
+        refuse(
           `Output ${name} of ${model.name} ${model.version} is ${tensor.data[row]} in row ${Math.floor(row / columns)} of ${batch}.`,
+          "A model must answer any features with a number; what is missing comes in by the manifest's rule.",
         )
       }
       outputs.set(name, tensor.data)
@@ -161,41 +147,16 @@ function firstNotFinite(numbers: Float32Array): number {
   return -1
 }
 
-function checkHash(what: string, bytes: Uint8Array, expected: string): void {
+function checkHash(bytes: Uint8Array, expected: string): void {
   const actual = createHash('sha256').update(bytes).digest('hex')
   if (actual !== expected) {
-    throw new RheoError('MODEL_INVALID', `${what} has SHA-256 ${actual}, the manifest says ${expected}.`, {
-      hint: 'The file was changed or damaged after the manifest was written.',
-    })
+    refuse(
+      `The model has SHA-256 ${actual}, the manifest says ${expected}.`,
+      'The file was changed or damaged after the manifest was written: copy or export both once more.',
+    )
   }
 }
 
-async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
-  try {
-    const { size } = await stat(path)
-    if (size > maxBytes)
-      throw new RheoError('MODEL_INVALID', `${path} has ${size} bytes, at most ${maxBytes} are allowed.`)
-    return await readFile(path)
-  } catch (cause) {
-    if (cause instanceof RheoError) throw cause
-    throw new RheoError('MODEL_INVALID', `${path} cannot be read.`, { cause })
-  }
-}
-
-/** Symbolic links are followed before the check, so that none leads out of the model's folder. */
-async function checkExternal(
-  modelPath: string,
-  location: string,
-  manifest: Manifest,
-  limits: ModelLimits,
-): Promise<void> {
-  const expected = manifest.externalData?.[location]
-  if (expected === undefined)
-    throw new RheoError('MODEL_INVALID', `The model keeps weights in ${location}, of which the manifest says nothing.`)
-  const folder = await realpath(dirname(modelPath))
-  const bytes = await readBounded(join(folder, location), limits.maxFileBytes)
-  if (!(await realpath(join(folder, location))).startsWith(folder + sep)) {
-    throw new RheoError('MODEL_INVALID', `The model keeps weights outside its folder, in ${location}.`)
-  }
-  checkHash(`External data ${location}`, bytes, expected)
+function refuse(fault: string, hint: string): never {
+  throw new RheoError('MODEL_INVALID', fault, { hint })
 }

@@ -51,6 +51,7 @@ export function createProbabilityScorer(scorer: Scorer, manifest: Manifest, feat
           throw new RheoError(
             'MODEL_INVALID',
             `${name} of ${manifest.name} ${manifest.version} is ${probability} in row ${row} of ${batch}: no probability.`,
+            { hint: 'Export the model with its probabilities, 0 to 1, and name that output first in the manifest.' },
           )
         }
         probabilities[row] = probability
