@@ -1,10 +1,10 @@
 import { RheoError } from '../../schemas/errors.ts'
 import type { EventSchema } from '../../schemas/event-schema.ts'
+import { suggestion } from '../../schemas/nearest-name.ts'
 import { type Rejection, reject, shown } from '../../schemas/rejection.ts'
 import { createCsvScanner, delimiterOf, fieldText } from './csv.ts'
 import { readFileBytes } from './file-bytes.ts'
 import { columnsOf, type InputMap } from './input-map.ts'
-import { suggestion } from './nearest-name.ts'
 import { compileRowMapper, type MappedRow } from './row-mapper.ts'
 import { createRowSplitter, findLineEnd, maxKeptBytes } from './row-splitter.ts'
 

@@ -1,9 +1,9 @@
 import { RheoError } from '../../schemas/errors.ts'
 import type { EventSchema } from '../../schemas/event-schema.ts'
+import { suggestion } from '../../schemas/nearest-name.ts'
 import type { Rejection } from '../../schemas/rejection.ts'
 import type { InputMap } from './input-map.ts'
 import { type MappedFile, openMappedFile } from './mapped-file.ts'
-import { suggestion } from './nearest-name.ts'
 import { createPendingLabels, type PendingLabels } from './pending-labels.ts'
 
 /** One file and how its rows become events. */

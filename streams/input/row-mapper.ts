@@ -1,10 +1,10 @@
 import { RheoError } from '../../schemas/errors.ts'
 import type { AvroRecord, AvroType, EventSchema } from '../../schemas/event-schema.ts'
+import { suggestion } from '../../schemas/nearest-name.ts'
 import { isRejection, type Rejection, reject, shown } from '../../schemas/rejection.ts'
 import { compileCellsReader } from '../codec/event-reader.ts'
 import { compileField, type ReadCell, toBoolean } from './cell.ts'
 import type { InputMap } from './input-map.ts'
-import { suggestion } from './nearest-name.ts'
 import { compileTime } from './row-time.ts'
 
 /** What a row says. A row without a time takes the clock's when it is admitted. */

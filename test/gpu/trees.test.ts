@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fillFeatures, fitFeatures } from '../../gpu/manifest.ts'
+import type { Manifest } from '../../gpu/manifest.ts'
 import { createOnnxScorer } from '../../gpu/onnx-scorer.ts'
+import { createProbabilityScorer, PROBABILITY } from '../../gpu/probability-scorer.ts'
 import { encodeOnnx } from '../../gpu/train/onnx-encoder.ts'
 import { FOUR, manifestOf } from './models.ts'
 import { leafSum, type Tree, treeClassifier, treeRegressor } from './tree-models.ts'
@@ -48,22 +49,23 @@ describe('a model of trees (ai.onnx.ml)', () => {
     ]
     const bytes = encodeOnnx(treeClassifier(boosted, 4))
     const manifest = manifestOf(bytes, FOUR, { ...more, outputs: [{ name: 'probabilities', width: 2 }] })
-    const scorer = await createOnnxScorer(bytes, manifest, { provider: 'cpu' })
     const set = ['d', 'unused', 'a', 'b', 'c']
-    const scenarioRows = [
-      Float64Array.of(Number.NaN, 9, 1, 0, 0),
-      Float64Array.of(5, 9, Number.NaN, 0, 0),
-      Float64Array.of(5, 9, 0, Number.NaN, 0),
+    const rows = [
+      [Number.NaN, 9, 1, 0, 0],
+      [5, 9, Number.NaN, 0, 0],
+      [5, 9, 0, Number.NaN, 0],
     ]
-    const into = new Float32Array(12)
-    fillFeatures(manifest, fitFeatures(manifest, set), scenarioRows, into)
-    const probabilities = (await scorer.score(into, 3)).outputs.get('probabilities')!
-    await scorer.close()
-    const positive = [2.25, 1.25, -2.25].map((logit) => 1 / (1 + Math.exp(-logit)))
-    positive.forEach((p, i) => {
-      expect(probabilities[2 * i]).toBeCloseTo(1 - p, 5)
-      expect(probabilities[2 * i + 1]).toBeCloseTo(p, 5)
-    })
+    async function expectLogits(missing: Manifest['missing'], logits: readonly number[]): Promise<void> {
+      const scorer = await createOnnxScorer(bytes, manifest, { provider: 'cpu' })
+      const inScenario = createProbabilityScorer(scorer, { ...manifest, missing }, set)
+      const { outputs } = await inScenario.score(Float32Array.from(rows.flat()), 3)
+      await inScenario.close()
+      logits.forEach((logit, row) => {
+        expect(outputs.get(PROBABILITY)![row]).toBeCloseTo(1 / (1 + Math.exp(-logit)), 5)
+      })
+    }
+    await expectLogits({ rule: 'nan' }, [2.25, 1.25, -2.25])
+    await expectLogits({ rule: 'constant', value: 0 }, [1.25, -2.25, -2.25])
   })
 
   it('is refused where its manifest speaks of operators that it does not import', async () => {
