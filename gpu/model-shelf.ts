@@ -17,7 +17,7 @@ export interface ModelShelf {
   close(): Promise<void>
 }
 
-export interface ShelfOptions {
+interface ShelfOptions {
   /** Opens any version, old ones included: "what served at offset N" can be asked again. */
   readonly load: (version: string) => Promise<Scorer>
   /** Opens a version where no device can die: on the CPU. Without it a dead device is taken like wrong outputs. */

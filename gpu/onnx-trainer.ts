@@ -23,7 +23,7 @@ export interface Trainer {
   close(): Promise<void>
 }
 
-export interface TrainerOptions {
+interface TrainerOptions {
   readonly provider: Provider
   readonly cpuFallback?: 'allowed' | 'forbidden'
 }

@@ -16,13 +16,13 @@ export interface Value {
  */
 export type Gradient = (upstream: Value) => readonly (Value | null)[]
 
-export interface TapeEntry {
+interface TapeEntry {
   readonly output: Value
   readonly inputs: readonly Value[]
   readonly gradient: Gradient | null
 }
 
-export interface NodeShape {
+interface NodeShape {
   readonly type?: OnnxType
   readonly shape: Shape
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>

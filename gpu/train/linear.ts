@@ -15,7 +15,7 @@ export function matMul(a: Value, b: Value): Value {
   })
 }
 
-export interface GemmOptions {
+interface GemmOptions {
   readonly transposeA?: boolean
   readonly transposeB?: boolean
   /** float32, broadcast to [m, n]. */
