@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder } from '../scenarios/run-embedded.ts'
+import { makeFolder } from '../scenarios/output-file.ts'
 import { RheoError } from '../schemas/errors.ts'
 import type { RegistryOptions } from '../streams/codec/registry.ts'
 import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { closeSync, openSync, writeSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
+import { openOutputFile } from './output-file.ts'
 
 const CHUNK_BYTES = 1_048_576
 
@@ -20,8 +20,9 @@ export function hashLines(): EventLines {
   }
 }
 
+/** Throws what `openOutputFile` throws. */
 export function openEventLines(file: string): EventLines {
-  const handle = openSync(file, 'w')
+  const output = openOutputFile(file)
   const hash = createHash('sha256')
   let pending = ''
   const flush = (): void => {
@@ -29,7 +30,7 @@ export function openEventLines(file: string): EventLines {
     const bytes = Buffer.from(pending)
     pending = ''
     hash.update(bytes)
-    writeSync(handle, file.endsWith('.gz') ? gzipSync(bytes) : bytes)
+    output.write(file.endsWith('.gz') ? gzipSync(bytes) : bytes)
   }
   return {
     write(event) {
@@ -38,7 +39,7 @@ export function openEventLines(file: string): EventLines {
     },
     close() {
       flush()
-      closeSync(handle)
+      output.close()
       return hash.digest('hex')
     },
   }

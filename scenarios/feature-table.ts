@@ -1,7 +1,7 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { RheoError } from '../schemas/errors.ts'
 import type { Scenario } from './define-scenario.ts'
+import { openOutputFile } from './output-file.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -43,13 +43,13 @@ const CHUNK_CHARACTERS = 1_048_576
  * `label` (0 or 1). Missing is empty (CSV) or null (NDJSON); so are the last two where no label is known. Times in ms
  * since 1970. An outcome that a later label corrects keeps its first row.
  *
- * Rows wait in memory for their labels: about 1 KB each for 123 features.
+ * Rows wait in memory for their labels: about 1 KB each for 123 features. Throws what `openOutputFile` throws.
  */
 export function openFeatureTable({ file, scenario, sinceMs }: FeatureTableOptions): FeatureTable {
   const format = formatOf(file)
   const { names } = scenario.featureSet
   const columns = [scenario.event.id, 'eventTime', ...names, 'labelTime', 'label']
-  const handle = openSync(file, 'w')
+  const output = openOutputFile(file)
   const waiting = new Map<string, Row>()
   /** Outcomes whose score comes later: the label was there first. */
   const early = new Map<string, Fields>()
@@ -59,7 +59,7 @@ export function openFeatureTable({ file, scenario, sinceMs }: FeatureTableOption
   const flush = (): void => {
     const bytes = Buffer.from(pending)
     pending = ''
-    writeSync(handle, file.endsWith('.gz') ? gzipSync(bytes) : bytes)
+    output.write(file.endsWith('.gz') ? gzipSync(bytes) : bytes)
   }
   const write = (id: string, row: Row, labelTimeMs: number | null, label: 0 | 1 | null): void => {
     counts.rows++
@@ -96,7 +96,7 @@ export function openFeatureTable({ file, scenario, sinceMs }: FeatureTableOption
       for (const [id, row] of waiting) write(id, row, null, null)
       waiting.clear()
       if (pending !== '') flush()
-      closeSync(handle)
+      output.close()
       return counts
     },
   }

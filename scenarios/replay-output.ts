@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { dlqTopic, lateTopic } from '../schemas/topics.ts'
 import { fromDeadLetter } from '../streams/dead-letter.ts'
@@ -123,7 +123,6 @@ function openFiles(output: string | null, hash: ReplayOutputOptions['hash']): Fi
   if (output === null) return hash === 'always' ? only(hashLines()) : null
   const isFolder = output.endsWith('/') || (statSync(output, { throwIfNoEntry: false })?.isDirectory() ?? false)
   if (!isFolder) return only(openEventLines(output))
-  mkdirSync(output, { recursive: true })
   const file = (name: string): EventLines => openEventLines(join(output, `${name}.ndjson`))
   return { scores: file('scores'), outcomes: file('outcomes'), deadLetters: file('dead-letters'), late: file('late') }
 }

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import { dlqTopic, lateTopic } from '../schemas/topics.ts'
 import { createMemoryLog } from '../streams/event-log/memory.ts'
@@ -13,6 +12,7 @@ import type { BuiltInStream, GeneratedStream } from './built-in-stream.ts'
 import type { Scenario } from './define-scenario.ts'
 import { withExamples } from './dense-examples.ts'
 import { createModelEvaluation } from './model-evaluation.ts'
+import { makeFolder, openOutputFile } from './output-file.ts'
 import { type Extent, INPUT_PARTITIONS, openExtent } from './replay-extent.ts'
 import { type FileInput, fileAdmissions } from './replay-input.ts'
 import { findStretches, type LogRange, logAdmissions } from './replay-log.ts'
@@ -78,8 +78,8 @@ const NO_MODELS: ReplayModelOptions = { given: [], dense: null, provider: 'cpu',
 export async function replayScenario(options: ReplayOptions): Promise<ReplaySummary> {
   const { scenario, stateDir, logRange = null } = options
   const startedMs = performance.now()
-  if (stateDir !== null) mkdirSync(stateDir, { recursive: true })
-  if (options.report !== null) mkdirSync(dirname(options.report), { recursive: true })
+  if (stateDir !== null) makeFolder(stateDir)
+  const report = options.report === null ? null : openOutputFile(options.report)
   const log = stateDir === null ? createMemoryLog() : openSqliteLog(join(stateDir, 'log.sqlite'))
   const store = stateDir === null ? null : openSqliteStateStore(join(stateDir, 'state.sqlite'))
   const models = await openReplayModels({ scenario, log, ...(options.models ?? NO_MODELS) })
@@ -165,11 +165,10 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       paymentsPerSecond: (reader!.scores / elapsedMs) * 1_000,
       peakRssBytes: process.resourceUsage().maxRSS * 1_024,
     }
-    if (options.report !== null) {
-      writeFileSync(options.report, renderReport(replayReport(options, summary)))
-    }
+    report?.write(Buffer.from(renderReport(replayReport(options, summary))))
     return summary
   } finally {
+    report?.close()
     await models.close()
     await log.close()
     await store?.close()

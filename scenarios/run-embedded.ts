@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DenseRule } from '../gpu/online-dense.ts'
 import { RheoError } from '../schemas/errors.ts'
@@ -16,6 +15,7 @@ import { createDenseLearner, type DenseLearner } from './dense-learner.ts'
 import { evaluatedOutcome } from './evaluated-outcome.ts'
 import { createFileReader } from './model-files.ts'
 import { createOnnxHosts, type OnnxHostsOptions } from './model-hosts.ts'
+import { makeFolder } from './output-file.ts'
 import { type ArmRates, createRecentOutcomes } from './recent-outcomes.ts'
 
 export interface EmbeddedOptions {
@@ -138,18 +138,6 @@ async function startStream(
   throw new RheoError('USAGE', `the scenario "${name}" generates no events`, {
     hint: 'Add --no-generator: what others append to its topics is scored.',
   })
-}
-
-/** Makes the folder of log and state, or throws LOG_UNAVAILABLE. */
-export function makeFolder(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true })
-  } catch (cause) {
-    throw new RheoError('LOG_UNAVAILABLE', `the folder ${directory} cannot be made`, {
-      cause,
-      hint: 'Choose another with --state, or mend its permissions.',
-    })
-  }
 }
 
 function freezing(scenario: Scenario, freezeAfterMs: number): Scenario {
