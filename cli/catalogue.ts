@@ -5,10 +5,18 @@ import { createLocalRegistry, type SchemaRegistry } from '../streams/codec/schem
 
 /** Scenarios that this process has loaded from users' modules, by name. */
 const loaded = new Map<string, Scenario>()
+/** The paths of those modules, as they were given. */
+const modules = new Map<string, string>()
 
 /** From now on, commands know the scenario and its topics by name. */
-export function addToCatalogue(scenario: Scenario): void {
+export function addToCatalogue(scenario: Scenario, path: string): void {
   loaded.set(scenario.name, scenario)
+  modules.set(scenario.name, path)
+}
+
+/** How a command line names the scenario: by the path of its module, or by its name. */
+export function calledOf(scenario: string): string {
+  return modules.get(scenario) ?? scenario
 }
 
 export function loadedScenario(name: string): Scenario | undefined {

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { calledOf } from './catalogue.ts'
 import { flagOf, type SettingGroup, type Settings, settingNames, settingNotes } from './setting-list.ts'
 import { readSettings, stateDirectory } from './settings.ts'
 
@@ -44,6 +45,13 @@ export function placeOf(options: PlaceOptions): Place {
   const { settings } = readSettings(options)
   const { scenario } = settings
   return { scenario, settings, directory: stateDirectory(settings, scenario) }
+}
+
+/** What another command line needs to come to the same place, with a space before it. */
+export function flagsTo({ scenario, settings, directory }: Place): string {
+  const untold = readSettings().settings.scenario
+  const which = scenario === untold ? '' : ` --scenario ${calledOf(scenario)}`
+  return settings.kafka === null ? `${which} --state ${directory}` : which
 }
 
 /** How people are told where a command looks: the brokers, or the folder. */

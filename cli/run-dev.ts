@@ -4,6 +4,7 @@ import { runEmbedded } from '../scenarios/run-embedded.ts'
 import type { DevFlags } from './commands/dev.ts'
 import { createLiveScreen } from './live-screen.ts'
 import { noteModelFailure } from './model-argument.ts'
+import { flagsTo } from './place.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import { readSettings, stateDirectory } from './settings.ts'
 import { grouped, note, print, printJson, safe, shownDuration } from './terminal.ts'
@@ -57,8 +58,10 @@ export async function runDev(name: string, flags: DevFlags): Promise<void> {
     if (flags.json) return printJson({ scenario: scenario.name, state: directory, ...last })
     screen.show(last)
     print(`\n${grouped(last.payments)} payments and ${grouped(last.labels)} labels in ${shownDuration(last.elapsedMs)}`)
-    print(`scores   rheo subscribe scores --since start --state ${directory}`)
-    print(`again    rheo dev ${name} --state ${directory}   goes on from here`)
+    const place = flagsTo({ scenario: scenario.name, settings, directory })
+    print(`scores   rheo subscribe scores --since start${place}`)
+    const generator = flags.generator ? '' : ' --no-generator'
+    print(`again    rheo dev ${name}${generator} --state ${directory}   goes on from here`)
   } finally {
     if (timer !== null) clearTimeout(timer)
     process.off('SIGINT', end)

@@ -2,9 +2,10 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DENSE_RULE } from '../gpu/online-dense.ts'
 import type { Scenario } from '../scenarios/define-scenario.ts'
+import type { SilentModel } from '../scenarios/replay-models.ts'
 import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario.ts'
 import { plainModels } from '../scenarios/report/model-table.ts'
-import { day } from '../scenarios/report/number-format.ts'
+import { day, instant } from '../scenarios/report/number-format.ts'
 import type { Evaluation, RuleFigures, Words } from '../scenarios/report/report-data.ts'
 import { plainSummary } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
@@ -12,11 +13,11 @@ import { pairInputs, type ReplayFlags } from './commands/replay.ts'
 import { openLog } from './connections.ts'
 import { exitCodes } from './exit-codes.ts'
 import { noteModelFailure, replayModelOf } from './model-argument.ts'
-import { placeOf } from './place.ts'
+import { flagsTo, type Place, placeOf } from './place.ts'
 import { createProgressBar } from './progress-bar.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import { readSettings } from './settings.ts'
-import { grouped, note, print, printJson, shownBytes, shownDuration, styled } from './terminal.ts'
+import { grouped, note, print, printJson, safe, shownBytes, shownDuration, styled } from './terminal.ts'
 
 const DAY_MS = 86_400_000
 const DEMO_DIRECTORY = join('.rheo', 'demo')
@@ -99,7 +100,8 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
   if (!summary.flow.balanced) process.exitCode = exitCodes.failed
   const log = source === null ? null : place.directory
   if (flags.json) return printJson({ scenario: scenario.name, output, report, state: stateDir, log, ...summary })
-  printSummary(name, scenario, summary, output, report, stateDir)
+  printSummary(scenario, summary, output, report)
+  if (stateDir !== null) printNextSteps(name, summary, { ...place, directory: stateDir })
 }
 
 /** The generated stream starts at a fixed day: how far event time has come in it. */
@@ -121,15 +123,17 @@ function ruleLine({ name, hits, frauds, hitsAlone, fraudsAlone }: RuleFigures, {
   return `rule ${name}: applied to ${grouped(hits)}, ${grouped(frauds)} of them ${positives}; ${alone}`
 }
 
-/** @param called how the scenario was named: by its name, or as a module */
-function printSummary(
-  called: string,
-  { name, words }: Scenario,
-  summary: ReplaySummary,
-  output: string | null,
-  report: string | null,
-  stateDir: string | null,
-): void {
+function silentLine(model: SilentModel, scored: number, { events }: Words): string {
+  const nothing = `${safe(model.name)} scored 0 of ${grouped(scored)} ${events}`
+  if (model.kind === 'too few examples') {
+    const { had, needed } = model
+    return `${nothing}: it has had ${grouped(had)} of the ${grouped(needed)} labelled examples that its first version needs (it reads them once an hour of event time)`
+  }
+  const change = model.isGiven ? ' (FILE@TIME changes that)' : ''
+  return `${nothing}: it scores from ${instant(model.fromMs)} on${change}`
+}
+
+function printSummary({ words }: Scenario, summary: ReplaySummary, output: string | null, report: string | null): void {
   const { flow, evaluation } = summary
   if (evaluation === null) print('No quality measured: no labels, or labels of one kind only.')
   else {
@@ -138,6 +142,7 @@ function printSummary(
     for (const rule of evaluation.rules) if (rule.hits > 0) print(ruleLine(rule, evaluation.words))
   }
   if (summary.models !== null) print(`\n${plainModels(summary.models)}`)
+  for (const model of summary.silentModels) print(`\n${silentLine(model, flow.scored, words)}`)
   const sign = flow.balanced ? '=' : '≠'
   const parts = `${grouped(flow.scored)} scored + ${grouped(flow.deadLetters)} dead letters + ${grouped(flow.late)} late + ${grouped(flow.duplicates)} duplicates`
   const deleted = flow.deleted > 0 ? ` + ${grouped(flow.deleted)} deleted` : ''
@@ -151,10 +156,14 @@ function printSummary(
   if (output !== null) print(`scores   ${output}`)
   if (hash !== null) print(`sha256   ${hash}`)
   if (report !== null) print(`report   ${report}`)
-  if (stateDir === null) return
-  const place = called === name ? `--state ${stateDir}` : `--scenario ${called} --state ${stateDir}`
-  print(`scores   rheo subscribe scores ${place}`)
-  print(`one      rheo explain ${called === name ? 'PAYMENT_ID' : 'ID'} ${place}`)
-  print(`live     rheo dev ${called}${called === name ? '' : ' --no-generator'}`)
-  if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls ${place}`)
+}
+
+/** @param called how the scenario was named: by its name, or as a module */
+function printNextSteps(called: string, { flow }: ReplaySummary, place: Place): void {
+  const flags = flagsTo(place)
+  const isOwn = called !== place.scenario
+  print(`scores   rheo subscribe scores${flags}`)
+  print(`one      rheo explain ${isOwn ? 'ID' : 'PAYMENT_ID'}${flags}`)
+  print(`live     rheo dev ${called}${isOwn ? ' --no-generator' : ''}`)
+  if (flow.deadLetters > 0) print(`         look at the dead letters with: rheo dlq ls${flags}`)
 }

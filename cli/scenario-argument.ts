@@ -10,7 +10,7 @@ import { isModulePath, loadScenario } from './scenario-module.ts'
 export async function scenarioOf(name: string): Promise<Scenario> {
   if (isModulePath(name)) {
     const own = await loadScenario(name)
-    addToCatalogue(own)
+    addToCatalogue(own, name)
     return own
   }
   const own = loadedScenario(name)

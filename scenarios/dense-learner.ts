@@ -23,6 +23,8 @@ export interface DenseLearner {
    * are due. Returns how many examples it took. Throws FENCED where a later learner has begun, and what the log throws.
    */
   advance(untilMs: number): Promise<number>
+  /** Examples that it has had, those included that wait for a whole batch. */
+  readonly had: number
   close(): Promise<void>
 }
 
@@ -82,6 +84,9 @@ export async function createDenseLearner(options: DenseLearnerOptions): Promise<
   }
 
   return {
+    get had() {
+      return dense.learnt + waiting.length
+    },
     async advance(untilMs) {
       const fetched = await log.fetch(examples.name, 0, next, LIMITS)
       const later = fetched.records.findIndex(({ timestampMs }) => timestampMs > untilMs)

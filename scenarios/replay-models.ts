@@ -18,6 +18,11 @@ export interface ReplayModel {
   readonly fromMs: number | null
 }
 
+/** A model that scored nothing, and why. */
+export type SilentModel =
+  | { readonly name: string; readonly kind: 'scores later'; readonly fromMs: number; readonly isGiven: boolean }
+  | { readonly name: string; readonly kind: 'too few examples'; readonly had: number; readonly needed: number }
+
 export interface ReplayModels {
   /** undefined: no model, and no part of the topology for any. */
   readonly hosts: ModelHosts | undefined
@@ -25,6 +30,8 @@ export interface ReplayModels {
   register(): Promise<void>
   /** Learns from the examples that the topology puts out, when it is told to go on; null: nothing is trained. */
   readonly learner: DenseLearner | null
+  /** Those that no score names, but for what `onFailure` was told about. @param scored the names of those that scored */
+  silent(scored: ReadonlySet<string>): Promise<readonly SilentModel[]>
   close(): Promise<void>
 }
 
@@ -44,15 +51,21 @@ interface Opening extends ReplayModelOptions {
 
 /** The models of a replay: those given, and those that the log of a former one knows. */
 export async function openReplayModels(options: Opening): Promise<ReplayModels> {
-  const { scenario, log, given, dense, provider, onFailure } = options
+  const { scenario, log, given, dense, provider } = options
   const isKnown = (await log.topics()).has(modelTopic(scenario.name).name)
   if (given.length === 0 && dense === null && !isKnown) {
-    return { hosts: undefined, learner: null, register: async () => undefined, close: async () => undefined }
+    const nothing = async (): Promise<void> => undefined
+    return { hosts: undefined, learner: null, register: nothing, silent: async () => [], close: nothing }
   }
   const models: NewModel[] = []
   for (const { file, fromMs } of given) models.push(await readGivenModel({ file, scenario, as: null, fromMs }))
   const read = createFileReader(log, scenario.name)
   const swaps = 'at its record'
+  const failed = new Set<string>()
+  const onFailure: ReplayModelOptions['onFailure'] = (error, model) => {
+    failed.add(model.name)
+    options.onFailure(error, model)
+  }
   const hosts = createOnnxHosts({ featureNames: scenario.featureSet.names, read, provider, swaps, onFailure })
   const learner = dense === null ? null : await createDenseLearner({ scenario, log, rule: dense })
   return {
@@ -65,6 +78,18 @@ export async function openReplayModels(options: Opening): Promise<ReplayModels> 
         const isThere = known.some((record) => record.name === name && record.sha256 === sha256)
         if (!isThere) await addModel(log, scenario.name, model, eventTime)
       }
+    },
+    async silent(scored) {
+      const known = inForce(await readModelRecords(log, scenario.name))
+      const silent: SilentModel[] = known
+        .filter(({ name }) => !scored.has(name) && !failed.has(name))
+        .map(({ name, eventTime }) => {
+          const isGiven = models.some(({ record }) => record.name === name)
+          return { name, kind: 'scores later', fromMs: eventTime, isGiven }
+        })
+      if (dense === null || learner === null || known.some(({ name }) => name === dense.name)) return silent
+      const needed = dense.batch * dense.publishEvery
+      return [...silent, { name: dense.name, kind: 'too few examples', had: learner.had, needed }]
     },
     async close() {
       await learner?.close()

@@ -16,7 +16,7 @@ import { makeFolder, openOutputFile } from './output-file.ts'
 import { type Extent, INPUT_PARTITIONS, openExtent } from './replay-extent.ts'
 import { type FileInput, fileAdmissions } from './replay-input.ts'
 import { findStretches, type LogRange, logAdmissions } from './replay-log.ts'
-import { openReplayModels, type ReplayModelOptions } from './replay-models.ts'
+import { openReplayModels, type ReplayModelOptions, type SilentModel } from './replay-models.ts'
 import { type OutputWatch, openReplayOutput, type ReplayOutput } from './replay-output.ts'
 import { replayReport, warmUpMs } from './replay-report.ts'
 import { createEvaluation, type EvaluationCollector } from './report/evaluation.ts'
@@ -61,6 +61,8 @@ export interface ReplaySummary {
   readonly evaluation: Evaluation | null
   /** The same where models scored; null: none did. */
   readonly models: ModelFigures | null
+  /** Those that were there and scored nothing. */
+  readonly silentModels: readonly SilentModel[]
   /** The head of the generated stream that was left out of the evaluation, event time; null: nothing was. */
   readonly skippedWarmUpMs: number | null
   /** SHA-256 of the output lines; null without an output. */
@@ -97,8 +99,13 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
     const evaluation = evaluationOf(scenario)
     const modelEvaluation =
       scenario.evaluation === undefined ? null : createModelEvaluation(scenario, scenario.evaluation)
+    const scoredBy = new Set<string>()
     const watch: OutputWatch = {
-      score: (event) => options.watch?.score(event),
+      score(event) {
+        const { challengers } = event as { readonly challengers: object }
+        for (const name in challengers) scoredBy.add(name)
+        options.watch?.score(event)
+      },
       outcome(event, putOutMs) {
         modelEvaluation?.outcome(event)
         options.watch?.outcome(event, putOutMs)
@@ -159,6 +166,7 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
       flow: await flowOf(scenario, extent!, counts, reader!.scores),
       evaluation: measure(evaluation, options, skippedWarmUpMs),
       models: modelEvaluation?.measure(windowOf(options, skippedWarmUpMs)) ?? null,
+      silentModels: await models.silent(scoredBy),
       skippedWarmUpMs,
       outputSha256,
       elapsedMs,

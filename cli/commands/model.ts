@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import type { ModelRecord } from '../../processors/inference.ts'
+import { instant } from '../../scenarios/report/number-format.ts'
 import { RheoError } from '../../schemas/errors.ts'
-import { newPartitions, openLog, openOrCreateLog, openRegistry } from '../connections.ts'
+import { newPartitions, openLog, openRegistry } from '../connections.ts'
 import { momentMs } from '../options.ts'
-import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
+import { addPlaceOptions, flagsTo, type PlaceOptions, placeOf } from '../place.ts'
 import { scenarioOf } from '../scenario-argument.ts'
 import { print, printJson, safe } from '../terminal.ts'
 
@@ -48,7 +50,7 @@ async function add(file: string, options: Options): Promise<void> {
   if (record.eventTime > Date.now()) {
     throw new RheoError(
       'MODEL_INVALID',
-      `the model is to score from ${iso(record.eventTime)} on: that is still to come`,
+      `the model is to score from ${instant(record.eventTime)} on: that is still to come`,
       {
         hint: "Mend the manifest's trainingRange, or give a moment with --from.",
       },
@@ -57,7 +59,7 @@ async function add(file: string, options: Options): Promise<void> {
   const { addModel, readModelRecords } = await import('../../scenarios/model-records.ts')
   const { modelFilesTopic } = await import('../../scenarios/model-files.ts')
   const { modelTopic } = await import('../../schemas/topics.ts')
-  const log = await openOrCreateLog(place)
+  const log = await openLog(place)
   try {
     const registry = await openRegistry(place)
     const clash = (await readModelRecords(log, place.scenario, registry)).find(
@@ -79,9 +81,9 @@ async function add(file: string, options: Options): Promise<void> {
     await log.close()
   }
   if (options.json) return printJson(record)
-  print(`${record.name} ${record.version} scores from its record on (${record.sha256.slice(0, 12)}…)`)
-  const where = place.settings.kafka === null ? ` --state ${place.directory}` : ''
-  print(`rheo subscribe scores${where}   shows it among the challengers`)
+  const { name, version, sha256, eventTime } = record
+  print(`${name} ${version} scores from now on every event of ${instant(eventTime)} or later (${sha256.slice(0, 12)}…)`)
+  print(`rheo subscribe scores${flagsTo(place)}   shows it among the challengers`)
 }
 
 async function list(options: Options): Promise<void> {
@@ -96,8 +98,8 @@ async function list(options: Options): Promise<void> {
     })
     if (options.json) return printJson({ models: rows })
     if (rows.length === 0) return print('No model was added: rheo model add FILE.onnx')
-    for (const { name, version, action, scores, sha256, partition, offset } of rows) {
-      const what = scores ? 'scores' : action === 'withdraw' ? 'withdrawn here' : 'was replaced'
+    for (const [i, { name, version, scores, sha256, partition, offset, eventTime }] of rows.entries()) {
+      const what = scores ? `scores events from ${instant(eventTime)} on` : whyNot(records, i)
       print(safe(`${partition}/${offset}  ${name} ${version}  ${sha256.slice(0, 12)}…  ${what}`))
     }
   } finally {
@@ -128,6 +130,10 @@ async function remove(name: string, options: Options): Promise<void> {
   }
 }
 
-function iso(ms: number): string {
-  return new Date(ms).toISOString()
+/** Why a record is not in force: the next one of its name tells, if it does not itself. */
+function whyNot(records: readonly ModelRecord[], i: number): string {
+  const { name, action } = records[i]!
+  if (action === 'withdraw') return 'withdrawn here'
+  const next = records.slice(i + 1).find((record) => record.name === name)
+  return next?.action === 'withdraw' ? 'was withdrawn' : 'was replaced'
 }

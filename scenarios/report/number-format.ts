@@ -22,6 +22,11 @@ export function whole(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
+/** "2026-01-05T08:00:00Z"; with milliseconds where there are any. */
+export function instant(timeMs: number): string {
+  return new Date(timeMs).toISOString().replace('.000Z', 'Z')
+}
+
 /** Event time as a day (UTC): "2026-01-05". */
 export function day(timeMs: number): string {
   return new Date(timeMs).toISOString().slice(0, 10)

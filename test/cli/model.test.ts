@@ -41,6 +41,12 @@ async function scoresOf(directory: string): Promise<{ challengers: Record<string
     .map((line) => JSON.parse(line).event)
 }
 
+/** A log in `s`, as the first event makes it. */
+async function makeLog(directory: string): Promise<void> {
+  const { code } = await rheo(directory, ['produce', 'payments', '--state', 's'], { stdin: `${payment(1)}\n` })
+  expect(code).toBe(0)
+}
+
 interface Given {
   readonly more?: Parameters<typeof manifestOf>[2]
   readonly features?: readonly string[]
@@ -60,6 +66,7 @@ describe('rheo model', () => {
       const dev = ['dev', 'fraud', '--no-generator', '--for', '300ms', '--state', 's', '--json']
       const produce = (n: number) =>
         rheo(directory, ['produce', 'payments', '--state', 's'], { stdin: `${payment(n)}\n` })
+      await rheo(directory, dev)
       const added = await rheo(directory, ['model', 'add', './my.onnx', '--as', 'trees', '--state', 's', '--json'])
       expect({ code: added.code, stderr: added.stderr }).toEqual({ code: 0, stderr: '' })
       expect(JSON.parse(added.stdout)).toMatchObject({ name: 'trees', version: '1', action: 'serve' })
@@ -68,6 +75,8 @@ describe('rheo model', () => {
       const listed = JSON.parse((await rheo(directory, ['model', 'ls', '--state', 's', '--json'])).stdout)
       expect(listed.models).toMatchObject([{ name: 'trees', version: '1', scores: true, offset: '0' }])
       await rheo(directory, ['model', 'rm', 'trees', '--state', 's'])
+      const lines = (await rheo(directory, ['model', 'ls', '--state', 's'])).stdout.trimEnd().split('\n')
+      expect(lines.map((line) => line.split('…  ')[1])).toEqual(['was withdrawn', 'withdrawn here'])
       await produce(2)
       await rheo(directory, dev)
       const [first, second] = await scoresOf(directory)
@@ -77,14 +86,26 @@ describe('rheo model', () => {
       expect(second!.challengers).not.toHaveProperty('trees')
     }))
 
+  it('is named at the end of a replay in which it scored nothing, with the reason', () =>
+    inFolder(async (directory) => {
+      writeModel(directory)
+      const args = ['replay', 'fraud', '--payments', '40', '--days', '3', '--dense', '--model']
+      const { code, stdout } = await rheo(directory, [...args, './my.onnx@2030-01-01'])
+      expect(code).toBe(0)
+      expect(stdout).toMatch(/^mine scored 0 of \d+ payments: it scores from 2030-01-01T00:00:00Z on \(FILE@TIME/m)
+      expect(stdout).toMatch(/^dense scored 0 of \d+ payments: it has had \d+ of the 2,048 labelled examples/m)
+      expect((await rheo(directory, [...args, './my.onnx@2026-01-01'])).stdout).not.toContain('mine scored 0')
+    }))
+
   it.each(refused)('refuses %s, and names the difference', (_what, { more, features }, difference) =>
     inFolder(async (directory) => {
       writeModel(directory, more, features)
+      await makeLog(directory)
       const { code, stdout, stderr } = await rheo(directory, ['model', 'add', 'my.onnx', '--state', 's'])
       expect({ code: code === 0, stdout }).toEqual({ code: false, stdout: '' })
       expect(stderr).toContain('MODEL_INVALID')
       expect(stderr).toContain(difference)
-      expect((await rheo(directory, ['model', 'ls', '--state', 's'])).code).not.toBe(0)
+      expect((await rheo(directory, ['model', 'ls', '--state', 's'])).stdout).toContain('No model was added')
     }),
   )
 
@@ -93,7 +114,13 @@ describe('rheo model', () => {
       writeFileSync(join(directory, 'my.onnx'), 'no model')
       expect((await rheo(directory, ['model', 'add', 'my.onnx', '--state', 's'])).stderr).toContain('my.manifest.json')
       writeModel(directory)
-      expect((await rheo(directory, ['model', 'add', 'my.onnx', '--state', 's'])).code).toBe(0)
+      const missing = await rheo(directory, ['model', 'add', 'my.onnx', '--state', 's'])
+      expect([missing.code, missing.stderr]).toEqual([4, expect.stringContaining('there is no log in s')])
+      await makeLog(directory)
+      const added = await rheo(directory, ['model', 'add', 'my.onnx', '--state', 's'])
+      expect(added.stdout).toMatch(/^mine 1 scores from now on every event of 2026-02-01T00:00:00Z or later/)
+      const listed = await rheo(directory, ['model', 'ls', '--state', 's'])
+      expect(listed.stdout).toMatch(/mine 1 .* scores events from 2026-\S+Z on/)
       const other = encodeOnnx(treeRegressor(amountTrees(0.1, 0.9), NAMES.length))
       writeFileSync(join(directory, 'my.onnx'), other)
       const manifest = manifestOf(other, NAMES, { opset: null, missing: { rule: 'nan' }, name: 'mine' })
