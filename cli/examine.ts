@@ -3,7 +3,9 @@ import { availableParallelism, freemem, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import type { Place } from './place.ts'
+import { plainReason } from './plain-reason.ts'
 import { scenarioOf } from './scenario-argument.ts'
+import type { Settings } from './setting-list.ts'
 import { shownBytes } from './terminal.ts'
 
 export interface Finding {
@@ -39,6 +41,7 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
       ? [['state store', () => file(place.directory, 'state.sqlite')] as const]
       : []),
     ['inference', inference],
+    ['provider', () => provider(place.settings.provider)],
     ...serverChecks(place, await scenarioOf(place.scenario)),
   ]
   const findings: Finding[] = []
@@ -48,7 +51,9 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
     } catch (error) {
       const cure =
         error instanceof RheoError ? (error.hint ?? null) : 'Run `npm ci` again; if that does not help, report this.'
-      findings.push({ check, result: 'failed', found: error instanceof Error ? error.message : String(error), cure })
+      const found =
+        error instanceof RheoError ? plainReason(error) : error instanceof Error ? error.message : String(error)
+      findings.push({ check, result: 'failed', found, cure })
     }
   }
   return findings
@@ -147,4 +152,15 @@ async function inference(): Promise<Finding> {
     default: { env: { versions: { node?: string; common: string } } }
   }
   return ok('inference', `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}`)
+}
+
+/** Whether a model can run on what the settings ask for; throws the reason why not. With `auto`, on what it can choose among. */
+async function provider(wanted: Settings['provider']): Promise<Finding> {
+  const { chooseProvider } = await import('../gpu/provider-choice.ts')
+  const { tryProvider } = await import('../gpu/try-provider.ts')
+  const { findings, degraded } = await chooseProvider(wanted, tryProvider)
+  if (degraded !== null) throw degraded
+  if (wanted !== 'auto') return ok('provider', `${wanted} runs models`)
+  const usable = findings.filter(({ kind }) => kind === 'measured').map((finding) => finding.provider)
+  return ok('provider', `auto chooses the fastest of: ${usable.join(', ')}`)
 }

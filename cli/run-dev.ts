@@ -3,7 +3,7 @@ import { ROUND } from '../scenarios/fraud/generator/live-payments.ts'
 import { runEmbedded } from '../scenarios/run-embedded.ts'
 import type { DevFlags } from './commands/dev.ts'
 import { createLiveScreen } from './live-screen.ts'
-import { noteModelFailure } from './model-argument.ts'
+import { noteModelChoice, noteModelFailure } from './model-argument.ts'
 import { flagsTo } from './place.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import { readSettings, stateDirectory } from './settings.ts'
@@ -53,6 +53,7 @@ export async function runDev(name: string, flags: DevFlags): Promise<void> {
       provider: settings.provider,
       dense: flags.dense === true ? DENSE_RULE : null,
       onModelFailure: noteModelFailure,
+      onModelChoice: noteModelChoice,
       onRetry: (error, attempt) => note(`${safe(error.message)}: trying again from the checkpoint (${attempt})`),
     })
     if (flags.json) return printJson({ scenario: scenario.name, state: directory, ...last })

@@ -10,9 +10,11 @@ import { exitCodeOf } from './exit-codes.ts'
 import { boundYoungSpace, collectBySize } from './garbage.ts'
 import { type Concern, Health } from './health.ts'
 import { openEndpoints } from './http-endpoints.ts'
+import { measuredText } from './model-argument.ts'
 import { observeMembership } from './observe-membership.ts'
 import { observeModels } from './observe-models.ts'
 import { type Place, placeOf, whereLogIs } from './place.ts'
+import { plainReason, reasonAndNext } from './plain-reason.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import { redisAddresses, registryAddress } from './server-options.ts'
 import { catchStop, type Stop } from './stop-signals.ts'
@@ -147,10 +149,13 @@ async function runOnce(worker: Worker): Promise<'drained'> {
       read: createFileReader(watch.log, scenario.name),
       provider: settings.provider,
       swaps: 'once open',
+      onChoice: (choice, { name: model, version }) =>
+        log.info({ model, version, provider: choice.provider, measured: measuredText(choice) }, 'model opened'),
       onFailure(error, model) {
-        health.degrade(`model ${model.name}`, `version ${model.version}: ${error.message}`)
+        health.degrade(`model ${model.name}`, `version ${model.version}: ${reasonAndNext(error)}`)
         metrics.degradedNow.set({ model: model.name }, 1)
-        log.warn({ model: model.name, version: model.version, code: error.code }, `degraded: ${error.message}`)
+        const { code, hint: next } = error
+        log.warn({ model: model.name, version: model.version, code, next }, `degraded: ${plainReason(error)}`)
       },
     })
     try {

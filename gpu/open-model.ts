@@ -4,11 +4,11 @@ import type { Provider } from './onnx-runtime.ts'
 import { createOnnxScorer } from './onnx-scorer.ts'
 import { createWorkerScorer, WORKER_FROM_US } from './onnx-worker-scorer.ts'
 import { createProbabilityScorer } from './probability-scorer.ts'
-import { type ChosenProviders, createChosenProviders, type MeasureProvider } from './provider-choice.ts'
+import { type ChosenProviders, createChosenProviders, type MeasureProvider, type OpenedOn } from './provider-choice.ts'
 import type { Scorer } from './scorer.ts'
 
 /** A usual batch: what a run is measured with. */
-const BATCH = 256
+export const BATCH = 256
 const RUNS = 5
 /** A larger file takes tens of milliseconds to open, several passes of the run loop (docs/gpu.md). */
 const THREAD_FROM_BYTES = 1_048_576
@@ -16,7 +16,7 @@ const THREAD_FROM_BYTES = 1_048_576
 /**
  * Opens a model for a scenario: on the wanted provider (`auto`: the fastest here, as `chosen` remembers it), and on a thread of
  * its own where opening it, or a run of a usual batch, takes so long that it would hold up the event loop. `degraded` of its
- * scores says where the provider is not the wanted one.
+ * scores says where the provider is not the wanted one; `onChoice` hears of any choice but the CPU's own.
  */
 export async function openModel(
   bytes: Uint8Array,
@@ -24,6 +24,7 @@ export async function openModel(
   wanted: Provider | 'auto',
   featureSet: readonly string[],
   chosen: ChosenProviders = createChosenProviders(),
+  onChoice: (choice: OpenedOn) => void = () => undefined,
 ): Promise<Scorer> {
   if (wanted === 'cpu') return createProbabilityScorer(await openOn('cpu', bytes, manifest), manifest, featureSet)
   const { name, input, outputs } = manifest
@@ -32,6 +33,7 @@ export async function openModel(
   const { opened, degraded } = await chosen.open(wanted, shape, {
     measure: measured(bytes, manifest),
     open: (provider) => openOn(provider, bytes, manifest),
+    onChoice,
   })
   const open = createProbabilityScorer(opened, manifest, featureSet)
   if (degraded === null) return open

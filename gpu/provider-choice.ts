@@ -13,6 +13,9 @@ export interface ProviderChoice {
   readonly degraded: RheoError | null
 }
 
+/** What a model was opened on. No findings: it was taken over from the version before, without measuring. */
+export type OpenedOn = Pick<ProviderChoice, 'provider' | 'findings'>
+
 /** Time of one run at the batch size that matters, median of several, in µs; throws RheoError where the provider cannot run. */
 export type MeasureProvider = (provider: Provider) => Promise<number>
 
@@ -60,6 +63,8 @@ export interface ProviderTrial<T> {
   readonly measure: MeasureProvider
   /** Throws RheoError where the provider cannot run it. */
   readonly open: (provider: Provider) => Promise<T>
+  /** Hears, once it is open, on what. */
+  readonly onChoice?: (choice: OpenedOn) => void
 }
 
 /** Opens models on the provider that suits each, and remembers which that was. */
@@ -80,21 +85,24 @@ const LARGER = 1.5
 export function createChosenProviders(): ChosenProviders {
   const chosen = new Map<string, { readonly bytes: number; readonly provider: Provider }>()
   return {
-    async open(wanted, { bytes, ...shape }, { measure, open }) {
+    async open(wanted, { bytes, ...shape }, { measure, open, onChoice }) {
       const key = JSON.stringify([wanted, shape])
       const known = chosen.get(key)
       let failure: RheoError | null = null
       if (known !== undefined && Math.max(bytes, known.bytes) < LARGER * Math.min(bytes, known.bytes)) {
         try {
-          return { opened: await open(known.provider), degraded: null }
+          const opened = await open(known.provider)
+          onChoice?.({ provider: known.provider, findings: [] })
+          return { opened, degraded: null }
         } catch (error) {
           if (!(error instanceof RheoError)) throw error
           failure = error
         }
       }
       chosen.delete(key)
-      const { provider, degraded } = await chooseProvider(wanted, measure)
+      const { provider, findings, degraded } = await chooseProvider(wanted, measure)
       const opened = await open(provider)
+      onChoice?.({ provider, findings })
       if (degraded === null) chosen.set(key, { bytes, provider })
       return { opened, degraded: degraded ?? (provider === known?.provider ? null : failure) }
     },

@@ -3,7 +3,7 @@ import { createModelShelf, type ModelShelf } from '../gpu/model-shelf.ts'
 import type { Provider } from '../gpu/onnx-runtime.ts'
 import { openModel } from '../gpu/open-model.ts'
 import { PROBABILITY } from '../gpu/probability-scorer.ts'
-import { createChosenProviders } from '../gpu/provider-choice.ts'
+import { createChosenProviders, type OpenedOn } from '../gpu/provider-choice.ts'
 import type { Scorer } from '../gpu/scorer.ts'
 import { createSharedScorers } from '../gpu/shared-scorers.ts'
 import type { Answer, ModelColumn, ModelRecord } from '../processors/inference.ts'
@@ -23,6 +23,8 @@ export interface OnnxHostsOptions {
   readonly swaps: 'at its record' | 'once open'
   /** A version could not be loaded, or gave wrong numbers: what is told to people. The scores carry `degraded`. */
   onFailure(error: RheoError, model: Pick<ModelRecord, 'name' | 'version'>): void
+  /** A version was opened where there was a choice: on what, and what was measured. */
+  onChoice?(choice: OpenedOn, model: Pick<ModelRecord, 'name' | 'version'>): void
 }
 
 /**
@@ -33,9 +35,11 @@ export function createOnnxHosts(options: OnnxHostsOptions): ModelHosts & { close
   const { featureNames, read } = options
   const shared = createSharedScorers()
   const chosen = createChosenProviders()
-  const open: OpenRecord = ({ sha256, manifest }, provider) =>
+  const open: OpenRecord = ({ name, version, sha256, manifest }, provider) =>
     shared.open(JSON.stringify([sha256, manifest, provider]), async () =>
-      openModel(await read(sha256), parseManifest(manifest), provider, featureNames, chosen),
+      openModel(await read(sha256), parseManifest(manifest), provider, featureNames, chosen, (choice) =>
+        options.onChoice?.(choice, { name, version }),
+      ),
     )
   const hosts = new Map<number, OnnxHost>()
   const closing: Promise<void>[] = []

@@ -34,6 +34,7 @@ export interface EmbeddedOptions {
   /** What models run on; default the CPU. */
   readonly provider?: OnnxHostsOptions['provider']
   onModelFailure?: OnnxHostsOptions['onFailure']
+  readonly onModelChoice?: OnnxHostsOptions['onChoice']
   /** Trains a dense model on the way, and lets it score; default none. */
   readonly dense?: DenseRule | null
 }
@@ -86,6 +87,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<LiveTick> {
     provider: options.provider ?? 'cpu',
     swaps: 'once open',
     onFailure: options.onModelFailure ?? (() => undefined),
+    ...(options.onModelChoice === undefined ? {} : { onChoice: options.onModelChoice }),
   })
   let dense: DenseLearner | null = null
   try {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { tryProvider } from '../../gpu/try-provider.ts'
 import { inFolder, rheo } from './rheo.ts'
 
 describe('the command line', () => {
@@ -114,5 +115,20 @@ describe('doctor', () => {
       const { findings } = JSON.parse(stdout)
       const failed = findings.filter((finding: { result: string }) => finding.result === 'failed')
       expect(failed.map((finding: { check: string }) => finding.check)).toEqual(['event log'])
+    }))
+
+  it('tries the provider that the settings ask for, and says what it lacks', () =>
+    inFolder(async (directory) => {
+      const isThere = await tryProvider('cuda').then(
+        () => true,
+        () => false,
+      )
+      const env = { RHEO_PROVIDER: 'cuda' }
+      const { code, stdout } = await rheo(directory, ['doctor', '--json'], { env })
+      expect(code).toBe(isThere ? 0 : 1)
+      const { findings } = JSON.parse(stdout)
+      const finding = findings.find(({ check }: { check: string }) => check === 'provider')
+      if (isThere) expect(finding).toMatchObject({ result: 'ok', found: 'cuda runs models' })
+      else expect(finding).toMatchObject({ result: 'failed', cure: expect.stringContaining('docs/gpu.md') })
     }))
 })

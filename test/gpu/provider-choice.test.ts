@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { measuredText } from '../../cli/model-argument.ts'
+import { plainReason, reasonAndNext } from '../../cli/plain-reason.ts'
 import type { Provider } from '../../gpu/onnx-runtime.ts'
-import { chooseProvider, createChosenProviders } from '../../gpu/provider-choice.ts'
+import { chooseProvider, createChosenProviders, type OpenedOn } from '../../gpu/provider-choice.ts'
 import { RheoError } from '../../schemas/errors.ts'
 
 describe('the choice of a provider', () => {
@@ -70,6 +72,22 @@ describe('the choice for a further version', () => {
     expect(done).toEqual(['measured cpu', 'measured webgpu', 'opened webgpu', 'opened webgpu', 'opened webgpu'])
   })
 
+  it('is told, with what was measured for it', async () => {
+    const { trial } = machine({ cpu: 20, webgpu: 5 })
+    const chosen = createChosenProviders()
+    const told: OpenedOn[] = []
+    const onChoice = (choice: OpenedOn) => told.push(choice)
+    for (const bytes of [263_000, 263_100]) await chosen.open('auto', { ...SHAPE, bytes }, { ...trial, onChoice })
+    expect(told).toMatchObject([
+      { provider: 'webgpu', findings: [{ usPerBatch: 20 }, { kind: 'unavailable' }, { usPerBatch: 5 }] },
+      { provider: 'webgpu', findings: [] },
+    ])
+    expect(told.map(measuredText)).toEqual([
+      '256 rows: cpu 20 µs, cuda cannot be used, webgpu 5 µs',
+      'as the version before',
+    ])
+  })
+
   it.each([
     ['of another name', { name: 'trees' }],
     ['of more features', { inputs: 124 }],
@@ -102,5 +120,17 @@ describe('the choice for a further version', () => {
     expect(degraded).toMatchObject({ message: 'no cuda' })
     times.cuda = 5
     expect(await chosen.open('cuda', SHAPE, trial)).toEqual({ opened: 'cuda', degraded: null })
+  })
+})
+
+describe('why a provider is not used, for people', () => {
+  const place = '/src/webgpu_context.cc:136 onnxruntime::Initialize()::<lambda()> status == Success was false. '
+  const error = new RheoError('PROVIDER_UNAVAILABLE', `The webgpu provider cannot be used here: ${place}No adapters`, {
+    hint: 'Install a driver.',
+  })
+
+  it('leaves the runtime’s source out, and ends with the next step', () => {
+    expect(plainReason(error)).toBe('The webgpu provider cannot be used here: No adapters')
+    expect(reasonAndNext(error)).toBe('The webgpu provider cannot be used here: No adapters. Install a driver.')
   })
 })
