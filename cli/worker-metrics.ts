@@ -43,7 +43,10 @@ export function createWorkerMetrics() {
     tasks: gauge('rheo_tasks_held', 'Tasks that this process runs'),
     assigned: gauge('rheo_tasks_assigned', "Tasks that are this process's to run, running or being restored"),
     modelVersion: gauge('rheo_model_version', 'Version of the model in the newest score', 'model'),
-    degraded: counter('rheo_scores_degraded_total', 'Events asked of models while one of them did not answer'),
+    degraded: counter(
+      'rheo_scores_degraded_total',
+      'Events that a model did not answer, or not on the wanted provider',
+    ),
     degradedNow: gauge('rheo_degraded', '1 while a model does not score as it should', 'model'),
     ready: gauge('rheo_ready', '1 when /readyz answers 200'),
   }

@@ -175,8 +175,10 @@ export class WorkerWatch {
     this.#modelAtMs = nowMs
     const { modelName, modelVersion } = value.event as { readonly modelName?: string; readonly modelVersion?: number }
     const version = Number(modelVersion)
-    if (modelName !== undefined && Number.isFinite(version))
-      this.#metrics.modelVersion.set({ model: modelName }, version)
+    if (modelName === undefined || !Number.isFinite(version)) return
+    // What scored before has another label where a model has joined or left.
+    this.#metrics.modelVersion.reset()
+    this.#metrics.modelVersion.set({ model: modelName }, version)
   }
 
   #read(): readonly string[] {

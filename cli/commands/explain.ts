@@ -72,7 +72,7 @@ function printScore(id: string, score: Score, allFeatures: boolean): void {
   const sign = probability >= threshold ? '≥' : '<'
   const isRaised = score.ruleHits.length > 0 && decision !== 'allow' && probability < threshold
   const raised = isRaised ? ', raised by a rule' : ''
-  const flag = score.degraded ? '   degraded: a model or feature was not available' : ''
+  const flag = score.degraded ? '   degraded: a model did not answer, or not on the wanted provider' : ''
   print(
     `${styled('bold', 'score')}     ${styled(colour, decision)}: ${percent(probability)} ${sign} ${percent(threshold)} (${safe(score.policyId)})${raised}${flag}`,
   )
