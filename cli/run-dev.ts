@@ -26,7 +26,7 @@ export async function runDev(name: string, flags: DevFlags): Promise<void> {
   process.once('SIGTERM', end)
   const timer = flags.for === undefined ? null : setTimeout(end, flags.for)
   const isDrawn = process.stdout.isTTY && flags.json !== true
-  const screen = createLiveScreen(process.stdout, isDrawn ? 'redraw' : 'lines')
+  const screen = createLiveScreen(process.stdout, isDrawn ? 'redraw' : 'lines', scenario.words)
   if (!flags.json) {
     const source = flags.generator ? `${grouped(flags.rate)} generated payments/s` : 'what others append'
     note(`Scoring ${source} in ${directory}; Ctrl-C ends.`)
@@ -58,7 +58,9 @@ export async function runDev(name: string, flags: DevFlags): Promise<void> {
     })
     if (flags.json) return printJson({ scenario: scenario.name, state: directory, ...last })
     screen.show(last)
-    print(`\n${grouped(last.payments)} payments and ${grouped(last.labels)} labels in ${shownDuration(last.elapsedMs)}`)
+    print(
+      `\n${grouped(last.payments)} ${scenario.words.events} and ${grouped(last.labels)} labels in ${shownDuration(last.elapsedMs)}`,
+    )
     const place = flagsTo({ scenario: scenario.name, settings, directory })
     print(`scores   rheo subscribe scores --since start${place}`)
     const generator = flags.generator ? '' : ' --no-generator'

@@ -7,7 +7,7 @@ import { type ReplaySummary, replayScenario } from '../scenarios/replay-scenario
 import { plainModels } from '../scenarios/report/model-table.ts'
 import { day, instant } from '../scenarios/report/number-format.ts'
 import type { Evaluation, RuleFigures, Words } from '../scenarios/report/report-data.ts'
-import { plainSummary } from '../scenarios/report/summary-table.ts'
+import { plainSummary, thresholdNote } from '../scenarios/report/summary-table.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { pairInputs, type ReplayFlags } from './commands/replay.ts'
 import { openLog } from './connections.ts'
@@ -139,6 +139,8 @@ function printSummary({ words }: Scenario, summary: ReplaySummary, output: strin
   else {
     print(measuredOn(evaluation, summary.skippedWarmUpMs))
     print(plainSummary(evaluation).trimEnd())
+    const why = thresholdNote(evaluation)
+    if (why !== null) print(why)
     for (const rule of evaluation.rules) if (rule.hits > 0) print(ruleLine(rule, evaluation.words))
   }
   if (summary.models !== null) print(`\n${plainModels(summary.models)}`)

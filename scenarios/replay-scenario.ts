@@ -183,10 +183,10 @@ export async function replayScenario(options: ReplayOptions): Promise<ReplaySumm
   }
 }
 
-function evaluationOf({ armNames, ruleSet, evaluation, words }: Scenario): EvaluationCollector | null {
+function evaluationOf({ armNames, ruleSet, evaluation, words, decide }: Scenario): EvaluationCollector | null {
   if (evaluation === undefined) return null
   const rules = ruleSet.rules.map(({ name }) => name)
-  return createEvaluation({ ...evaluation, words, arms: [...armNames].reverse(), rules })
+  return createEvaluation({ ...evaluation, words, startsAt: decide.startsAt, arms: [...armNames].reverse(), rules })
 }
 
 /** Throws USAGE for a scenario that brings no stream. */

@@ -40,7 +40,9 @@ export interface EmbeddedOptions {
 }
 
 /** A score event, and the id of what it is about under one name. */
-export type LiveScore = Pick<Score, 'eventTime' | 'score' | 'decision' | 'reasons'> & { readonly id: string }
+export type LiveScore = Pick<Score, 'eventTime' | 'score' | 'decision' | 'reasons' | 'threshold'> & {
+  readonly id: string
+}
 
 /** What happened up to now. Counts are since this run began. */
 export interface LiveTick {
@@ -58,6 +60,8 @@ export interface LiveTick {
   readonly latencyMsP99: number | null
   /** The newest first. */
   readonly latest: readonly LiveScore[]
+  /** What the policy has yet to see before it has a threshold, in words; null: it has one, or nothing was scored. */
+  readonly waitsFor: string | null
   readonly outcomes: number
   readonly frauds: number
   /** How good each arm's decisions were on the outcomes that came last. */
@@ -239,6 +243,8 @@ async function createView(log: EventLog, topology: Topology, scenario: Scenario)
       const scoresPerSecond = ((scores - from.scores) / (nowMs - from.atMs)) * 1_000
       lastTick = { atMs: nowMs, scores }
       const sorted = latencies.slice(-LATENCIES).sort((a, b) => a - b)
+      const latest = await latestScores()
+      const isOpen = latest[0]?.threshold === 1
       const at = (share: number): number | null => sorted[Math.floor(share * sorted.length)] ?? null
       return {
         elapsedMs: nowMs - startMs,
@@ -251,7 +257,8 @@ async function createView(log: EventLog, topology: Topology, scenario: Scenario)
         scoresPerSecond,
         latencyMsP50: at(0.5),
         latencyMsP99: at(0.99),
-        latest: await latestScores(),
+        latest,
+        waitsFor: isOpen ? (scenario.decide.startsAt ?? null) : null,
         ...recent.measure(),
       }
     },

@@ -68,6 +68,7 @@ export function falsePositiveRateBelow(rate: number, options: FalsePositiveRateO
   return {
     id: 'false-positive-rate-below',
     version: `2;rate=${rate};days=${days};min=${minNegatives};above=${above}`,
+    startsAt: `${minNegatives.toLocaleString('en-US')} negatives in ${days} days`,
     initialSettings: ALLOW_ALL,
     createTrainer: () =>
       trainerOver({

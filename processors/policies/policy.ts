@@ -45,6 +45,8 @@ export interface Policy {
   readonly id: string
   /** Changes whenever the same score and settings could be decided otherwise. */
   readonly version: string
+  /** What has to be seen before anything is stopped, in words: `2,500 negatives in 7 days`. Left out: nothing. */
+  readonly startsAt?: string
   /** What holds until a trainer publishes. */
   readonly initialSettings: PolicySettings
   createTrainer(): PolicyTrainer

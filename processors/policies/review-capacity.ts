@@ -39,6 +39,7 @@ export function reviewCapacity(perDay: number, options: ReviewCapacityOptions = 
   return {
     id: 'review-capacity',
     version: `1;perDay=${perDay};days=${days};minDays=${minDays};above=${above}`,
+    startsAt: `scores of ${minDays} ${minDays === 1 ? 'day' : 'days'}`,
     initialSettings: ALLOW_ALL,
     createTrainer: () => trainerOver(new DayHistogram(days)),
     decodeTrainer: (bytes) => trainerOver(DayHistogram.decode(bytes)),

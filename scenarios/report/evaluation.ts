@@ -23,6 +23,8 @@ export interface EvaluationOptions {
   readonly champion?: string
   /** The false-positive rate that decisions aim at. */
   readonly targetFpr: number
+  /** What the policy has to see before it has a threshold, in words. Default: nothing. */
+  readonly startsAt?: string | undefined
   /** The laxer rate that the first arm is granted in the second comparison. Default: 1.5 × the target. */
   readonly laxFpr?: number
   /** Rates at which recall is reported. Default: a twelfth of the target, the target, and one and a half times the target. */
@@ -76,6 +78,7 @@ export function createEvaluation(options: EvaluationOptions): EvaluationCollecto
         frauds,
         corrections: table.corrections,
         targetFpr: options.targetFpr,
+        startsAt: options.startsAt ?? null,
         arms: options.arms.map((name, index) => measureArm(name, index, columns, fromMs, options)),
         rules: rules.between(window.fromMs ?? -Infinity, window.untilMs ?? Infinity),
         comparison: options.arms.length < 2 ? null : compareArms(columns, options),
@@ -95,7 +98,7 @@ function measureArm(
   fromMs: number,
   options: EvaluationOptions,
 ): ArmEvaluation {
-  const { probabilities, flags } = arms[index]!
+  const { probabilities, flags, unset } = arms[index]!
   const ranked = rankScores(probabilities, labels)
   const reliability = reliabilityBins(probabilities, labels, 10)
   const factor = options.fadingFactor ?? 0.999
@@ -113,6 +116,7 @@ function measureArm(
     calibrationError: calibrationError(reliability),
     logLoss: logLoss(probabilities, labels),
     brierScore: brierScore(probabilities, labels),
+    unset: unset.reduce((sum, one) => sum + one, 0),
     causal: { recall, falsePositiveRate, precision },
     fading: { factor, ...fading.read() },
     curve: precisionRecallCurve(ranked, 160),

@@ -21,7 +21,12 @@ export interface EvaluatedOutcome {
 export interface OutcomeColumns {
   readonly timesMs: Float64Array
   readonly labels: Uint8Array
-  readonly arms: readonly { readonly probabilities: Float64Array; readonly flags: Uint8Array }[]
+  readonly arms: readonly {
+    readonly probabilities: Float64Array
+    readonly flags: Uint8Array
+    /** 1 where the arm had no threshold: whatever its probability, it did not flag. */
+    readonly unset: Uint8Array
+  }[]
 }
 
 /**
@@ -49,6 +54,7 @@ export function createOutcomeTable(arms: readonly string[]): OutcomeTable {
   let prints = new Uint32Array(2 * capacity)
   let probabilities = arms.map(() => new Float64Array(capacity))
   let flags = arms.map(() => new Uint8Array(capacity))
+  let unset = arms.map(() => new Uint8Array(capacity))
   let slots = emptySlots(capacity)
 
   function grow(): void {
@@ -58,6 +64,7 @@ export function createOutcomeTable(arms: readonly string[]): OutcomeTable {
     prints = longer(prints, new Uint32Array(2 * capacity))
     probabilities = probabilities.map((column) => longer(column, new Float64Array(capacity)))
     flags = flags.map((column) => longer(column, new Uint8Array(capacity)))
+    unset = unset.map((column) => longer(column, new Uint8Array(capacity)))
     if (slots.length >= capacity * 1.25) return
     slots = emptySlots(capacity)
     for (let row = 0; row < size; row++) slots[slotOf(prints[2 * row]!, prints[2 * row + 1]!)] = row
@@ -102,6 +109,7 @@ export function createOutcomeTable(arms: readonly string[]): OutcomeTable {
       given.forEach((arm, index) => {
         probabilities[index]![row] = arm.probability
         flags[index]![row] = isFlagged(arm) ? 1 : 0
+        unset[index]![row] = arm.threshold < 1 ? 0 : 1
       })
     },
     between(fromMs, untilMs) {
@@ -119,6 +127,7 @@ export function createOutcomeTable(arms: readonly string[]): OutcomeTable {
         arms: arms.map((_, index) => ({
           probabilities: taken(probabilities[index]!, order, new Float64Array(count)),
           flags: taken(flags[index]!, order, new Uint8Array(count)),
+          unset: taken(unset[index]!, order, new Uint8Array(count)),
         })),
       }
     },

@@ -5,7 +5,7 @@ import { day, decimal, percent, whole } from './number-format.ts'
 import { calibrationChart, precisionRecallChart } from './quality-charts.ts'
 import type { Evaluation, FlowCounts, ReportData, RuleFigures, RunFact } from './report-data.ts'
 import { reportStyle } from './report-style.ts'
-import { type SummaryRow, summaryRows } from './summary-table.ts'
+import { type SummaryRow, summaryRows, thresholdNote } from './summary-table.ts'
 import { verdict } from './verdict.ts'
 import { falsePositiveChart, recallChart, visibleMarks } from './weekly-charts.ts'
 
@@ -50,9 +50,10 @@ function quality(data: ReportData, evaluation: Evaluation): Markup {
   const { arms } = evaluation
   const styles = armStyles(arms.map(({ name }) => name))
   const marks = visibleMarks(data, evaluation)
+  const why = thresholdNote(evaluation)
   return html`${verdict(evaluation)}
 <section aria-labelledby="recall"><h2 id="recall">${sentence(evaluation.words.positives)} found, week by week</h2>
-<p>Recall at the threshold that was live at that moment.${marks.length > 0 ? ' Numbers mark changes of the world.' : ''}${data.spans.length > 0 ? ' Bars show when each attack was active.' : ''}</p>
+<p>Recall at the threshold that was live at that moment.${marks.length > 0 ? ' Numbers mark changes of the world.' : ''}${data.spans.length > 0 ? ' Bars show when each attack was active.' : ''}${why === null ? '' : ` ${why}`}</p>
 ${key(styles)}
 ${scrollable('Recall per week', recallChart(data, evaluation))}
 ${marksList(marks)}</section>

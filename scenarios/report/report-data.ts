@@ -64,6 +64,8 @@ export interface Evaluation {
   /** Outcomes that replaced an earlier one of the same payment. */
   readonly corrections: number
   readonly targetFpr: number
+  /** What the policy has to see before it has a threshold, in words; null: nothing. */
+  readonly startsAt: string | null
   /** In the order given to `createEvaluation`. */
   readonly arms: readonly ArmEvaluation[]
   /** In the order given to `createEvaluation`. What they add to decisions is in no arm's figures. */
@@ -94,6 +96,8 @@ export interface ArmEvaluation {
   readonly calibrationError: number
   readonly logLoss: number
   readonly brierScore: number
+  /** Outcomes that were scored before there was a threshold. */
+  readonly unset: number
   /** At the causal threshold: what would have happened live. */
   readonly causal: { readonly recall: number; readonly falsePositiveRate: number; readonly precision: number }
   /** The last reading of the fading log loss, recall and false-positive rate, in order of event time. */

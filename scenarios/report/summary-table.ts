@@ -1,4 +1,4 @@
-import { decimal, percent, points } from './number-format.ts'
+import { decimal, percent, points, whole } from './number-format.ts'
 import type { Evaluation } from './report-data.ts'
 
 export interface SummaryRow {
@@ -43,6 +43,13 @@ export function summaryRows(evaluation: Evaluation): SummaryRow[] {
     number('Log loss', (arm) => arm.logLoss, 5, -1),
     number('Brier score', (arm) => arm.brierScore, 5, -1),
   ]
+}
+
+/** Why a live threshold stopped less than it might have: there was none yet. null where the last arm, the champion, had one. */
+export function thresholdNote({ arms, outcomes, startsAt, words }: Evaluation): string | null {
+  const { name, unset } = arms.at(-1)!
+  if (startsAt === null || unset === 0) return null
+  return `${name} had no threshold yet for ${whole(unset)} of ${whole(outcomes)} ${words.events}, and allowed them: its policy starts at ${startsAt}.`
 }
 
 function row(

@@ -42,6 +42,7 @@ describe('rheo dev', () => {
 
 describe('the live screen', () => {
   const score = { id: 'p\u001b[2J', score: 97.5, decision: 'review', reasons: [{ textEn: 'many\u001b[31m' }] }
+  const words = { events: 'payments', positives: 'frauds' }
   const tick: LiveTick = {
     elapsedMs: 61_000,
     payments: 1_200,
@@ -54,13 +55,14 @@ describe('the live screen', () => {
     latencyMsP50: 3,
     latencyMsP99: null,
     latest: [score as unknown as LiveScore],
+    waitsFor: null,
     outcomes: 900,
     frauds: 11,
     arms: [{ name: 'selfOptimising', recall: 0.91, falsePositiveRate: null }],
   }
 
   it('shows rates, arms and the first reason, and lets no event move the cursor', () => {
-    const text = tickBlock(tick, 100).join('\n')
+    const text = tickBlock(tick, 100, words).join('\n')
     expect(text).toContain('4 dead letters · 6 duplicates')
     expect(text).toContain('91.0 %')
     expect(text).toContain('p\\x1b[2J')
@@ -70,12 +72,22 @@ describe('the live screen', () => {
 
   it('fits any width', () => {
     for (const width of [10, 40, 80]) {
-      for (const line of tickBlock(tick, width)) expect(line.length).toBeLessThanOrEqual(width)
+      for (const line of tickBlock(tick, width, words)) expect(line.length).toBeLessThanOrEqual(width)
+    }
+  })
+
+  it('calls things by the scenario’s words, and says why nothing is stopped yet', () => {
+    const fresh = { ...tick, waitsFor: '600 negatives in 7 days' }
+    const own = { events: 'orders', positives: 'returns' }
+    for (const text of [tickLine(fresh, own), tickBlock(fresh, 100, own).join('\n')]) {
+      expect(text).toContain('no threshold yet: the policy starts at 600 negatives in 7 days')
+      expect(text).toContain('11 returns')
+      expect(text).not.toMatch(/payments|frauds/)
     }
   })
 
   it('has one line for logs', () => {
-    expect(tickLine(tick)).toBe(
+    expect(tickLine(tick, words)).toBe(
       '1 min 01 s · 1,190 scores · 200/s · p50 3 ms, p99 – · 11 frauds in 900 outcomes · recall at FPR: selfOptimising 91.0 % at –',
     )
   })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createEvaluation } from '../../scenarios/report/evaluation.ts'
 import { createOutcomeTable, type EvaluatedOutcome } from '../../scenarios/report/outcome-table.ts'
-import { plainSummary } from '../../scenarios/report/summary-table.ts'
+import { plainSummary, thresholdNote } from '../../scenarios/report/summary-table.ts'
 
 const DAY_MS = 86_400_000
 
@@ -98,6 +98,19 @@ describe('the evaluation', () => {
     expect(lines[0]).toMatch(/frozen +learning +difference$/)
     expect(lines.find((line) => line.startsWith('Recall, live threshold'))).toMatch(/50\.0 % +100\.0 % +\+50\.0$/)
     expect(new Set(lines.slice(0, 2).map((line) => line.length)).size).toBe(1)
+  })
+
+  test('says why a live threshold stopped nothing: there was none yet', () => {
+    const fresh = createEvaluation({ arms: ['frozen', 'learning'], targetFpr: 0.5, startsAt: '60 negatives in 7 days' })
+    for (const id of [1, 2, 3, 4]) {
+      const { arms, ...rest } = outcome(id, id, id % 2 === 0, 0.1, 0.1)
+      const threshold = id < 4 ? 1 : 0.5
+      fresh.add({ ...rest, arms: { ...arms, learning: { probability: 0.1, threshold } } })
+    }
+    expect(thresholdNote(fresh.measure())).toBe(
+      'learning had no threshold yet for 3 of 4 events, and allowed them: its policy starts at 60 negatives in 7 days.',
+    )
+    expect(thresholdNote(evaluation.measure())).toBeNull()
   })
 
   test('says what rules found, and what the threshold alone would have allowed; they change no rate', () => {
