@@ -40,3 +40,8 @@ function isoMoment(text: string): number {
   if (!/^\d{4}-\d\d-\d\d(T|$)/.test(text)) return Number.NaN
   return Date.parse(/T/.test(text) && !/(Z|[+-]\d\d:?\d\d)$/.test(text) ? `${text}Z` : text)
 }
+
+/** Takes an option that may be given several times, for commander. */
+export function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value]
+}

@@ -77,7 +77,7 @@ export async function runReplay(name: string, flags: ReplayFlags): Promise<void>
       output,
       report,
       models: {
-        given: flags.model.map(replayModelOf),
+        given: (flags.model ?? []).map(replayModelOf),
         dense: flags.dense === true ? DENSE_RULE : null,
         provider: settings.provider,
         onFailure: noteModelFailure,

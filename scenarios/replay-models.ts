@@ -1,7 +1,7 @@
 import type { DenseRule } from '../gpu/online-dense.ts'
 import type { Provider } from '../gpu/onnx-runtime.ts'
 import type { ModelRecord } from '../processors/inference.ts'
-import type { RheoError } from '../schemas/errors.ts'
+import { RheoError } from '../schemas/errors.ts'
 import { modelTopic } from '../schemas/topics.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
 import type { ModelHosts, Scenario } from './define-scenario.ts'
@@ -49,7 +49,10 @@ interface Opening extends ReplayModelOptions {
   readonly log: EventLog
 }
 
-/** The models of a replay: those given, and those that the log of a former one knows. */
+/**
+ * The models of a replay: those given, and those that the log of a former one knows. Throws USAGE for one given twice, and what
+ * `readGivenModel` throws.
+ */
 export async function openReplayModels(options: Opening): Promise<ReplayModels> {
   const { scenario, log, given, dense, provider } = options
   const isKnown = (await log.topics()).has(modelTopic(scenario.name).name)
@@ -58,7 +61,16 @@ export async function openReplayModels(options: Opening): Promise<ReplayModels> 
     return { hosts: undefined, learner: null, register: nothing, silent: async () => [], close: nothing }
   }
   const models: NewModel[] = []
-  for (const { file, fromMs } of given) models.push(await readGivenModel({ file, scenario, as: null, fromMs }))
+  for (const { file, fromMs } of given) {
+    const model = await readGivenModel({ file, scenario, as: null, fromMs })
+    const { name, version } = model.record
+    if (models.some(({ record }) => record.name === name && record.version === version)) {
+      throw new RheoError('USAGE', `${file} is ${name} ${version}, which another --model is already`, {
+        hint: 'Give each model once; two models need two names or versions in their manifests.',
+      })
+    }
+    models.push(model)
+  }
   const read = createFileReader(log, scenario.name)
   const swaps = 'at its record'
   const failed = new Set<string>()

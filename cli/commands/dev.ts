@@ -32,7 +32,11 @@ export function define(command: Command): void {
     .argument('[scenario]', 'a scenario', 'fraud')
     .optionsGroup('Generated payments:')
     .option('--rate <n>', 'payments per second', positiveNumber, 200)
-    .option('--label-delay <duration>', 'how long until a payment is known to be fraud', durationMs, durationMs('15s'))
+    .addOption(
+      new Option('--label-delay <duration>', 'how long until a payment is known to be fraud')
+        .argParser(durationMs)
+        .default(durationMs('15s'), '15s'),
+    )
     .option(
       '--freeze-after <duration>',
       "when the frozen arm stops learning (default: a quarter of the stream's length)",

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { RheoError } from '../../schemas/errors.ts'
 import { openLog, openRegistry } from '../connections.ts'
-import { momentMs } from '../options.ts'
+import { momentMs, several } from '../options.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { createProgressBar } from '../progress-bar.ts'
 import { scenarioOf } from '../scenario-argument.ts'
@@ -11,8 +11,8 @@ import { pairInputs } from './replay.ts'
 
 interface Options extends PlaceOptions {
   readonly output: string
-  readonly input: readonly string[]
-  readonly map: readonly string[]
+  readonly input?: readonly string[]
+  readonly map?: readonly string[]
   readonly slice?: string
   readonly since?: number
   readonly until?: number
@@ -32,11 +32,10 @@ Examples:
   rheo export features --output features.csv.gz --input payments.csv.gz --map map.json --slice 15m --until 2018-08-01`
 
 export function define(command: Command): void {
-  const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
   addPlaceOptions(command.argument('<what>', 'features'))
     .requiredOption('--output <file>', '.csv, .csv.gz, .ndjson or .ndjson.gz')
-    .option('--input <file>', 'CSV or NDJSON, also .gz; may be given several times', collect, [])
-    .option('--map <file>', 'which column is which field; one for all inputs, or one for each', collect, [])
+    .option('--input <file>', 'CSV or NDJSON, also .gz; may be given several times', several)
+    .option('--map <file>', 'which column is which field; one for all inputs, or one for each', several)
     .option('--slice <duration>', 'reaction time of the replay (default: 1s)')
     .option('--since <time>', 'leave out events before this event time', momentMs)
     .option('--until <time>', 'leave out events and labels from this event time on', momentMs)

@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { ReplayOptions } from '../../scenarios/replay-scenario.ts'
 import { RheoError } from '../../schemas/errors.ts'
-import { durationMs, momentMs, positiveNumber, wholeNumber } from '../options.ts'
+import { durationMs, momentMs, positiveNumber, several, wholeNumber } from '../options.ts'
 
 export interface ReplayFlags {
-  readonly input: readonly string[]
-  readonly map: readonly string[]
+  readonly input?: readonly string[]
+  readonly map?: readonly string[]
   readonly output?: string
   readonly slice?: string
   readonly until?: number
@@ -22,7 +22,7 @@ export interface ReplayFlags {
   readonly seed: number
   readonly world: 'drift' | 'stationary'
   readonly labelDelay: number
-  readonly model: readonly string[]
+  readonly model?: readonly string[]
   readonly dense?: boolean
   readonly json?: boolean
 }
@@ -42,12 +42,11 @@ Examples:
   rheo replay fraud --input a.csv --map a.json --input b.csv --map b.json --state .rheo/mine   (can be interrupted)`
 
 export function define(command: Command): void {
-  const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value]
   command
     .argument('[scenario]', 'a scenario', 'fraud')
     .optionsGroup('Input:')
-    .option('--input <file>', 'CSV or NDJSON, also .gz; may be given several times', collect, [])
-    .option('--map <file>', 'which column is which field; one for all inputs, or one for each', collect, [])
+    .option('--input <file>', 'CSV or NDJSON, also .gz; may be given several times', several)
+    .option('--map <file>', 'which column is which field; one for all inputs, or one for each', several)
     .option('--until <time>', 'admit nothing from this event time on', momentMs)
     .optionsGroup('From the log (instead of --input):')
     .option('--from <time>', 'what arrived from here on in the log of --state (default: .rheo/<scenario>)', momentMs)
@@ -58,10 +57,14 @@ export function define(command: Command): void {
     .option('--days <n>', 'over how many days', positiveNumber, 120)
     .option('--seed <n>', 'another seed, another world', wholeNumber, 1)
     .addOption(new Option('--world <world>', 'whether fraud changes').choices(['drift', 'stationary']).default('drift'))
-    .option('--label-delay <duration>', 'how long until a payment is known to be fraud', durationMs, durationMs('1d'))
+    .addOption(
+      new Option('--label-delay <duration>', 'how long until a payment is known to be fraud')
+        .argParser(durationMs)
+        .default(durationMs('1d'), '1d'),
+    )
     .optionsGroup('Run:')
     .option('--slice <duration>', 'reaction time (default: 1s)')
-    .option('--model <file>', 'an ONNX model that scores beside the online one; several times', collect, [])
+    .option('--model <file>', 'an ONNX model that scores beside the online one; several times', several)
     .option('--dense', 'train a neural network on the way, and let it score too')
     .option(
       '--state <dir>',
@@ -81,7 +84,7 @@ export function define(command: Command): void {
 }
 
 /** Pairs inputs with maps. Throws USAGE when they do not fit together. */
-export function pairInputs(files: readonly string[], maps: readonly string[]): ReplayOptions['inputs'] {
+export function pairInputs(files: readonly string[] = [], maps: readonly string[] = []): ReplayOptions['inputs'] {
   if (files.length === 0 && maps.length === 0) return []
   if (files.length === 0) throw new RheoError('USAGE', '--map needs an --input', { hint: 'Add --input FILE.' })
   if (maps.length !== 1 && maps.length !== files.length) {

@@ -28,10 +28,11 @@ describe('the command line', () => {
 
   it('explains each command with an example', () =>
     inFolder(async (directory) => {
-      for (const name of ['replay', 'produce', 'subscribe', 'explain']) {
+      for (const name of ['replay', 'dev', 'export', 'produce', 'subscribe', 'explain']) {
         const { code, stdout } = await rheo(directory, [name, '--help'])
         expect(code).toBe(0)
         expect(stdout).toContain(`rheo ${name} `)
+        expect(stdout).not.toMatch(/default: (\[\]|15000|86400000)/)
       }
     }))
 

@@ -95,6 +95,8 @@ describe('rheo model', () => {
       expect(stdout).toMatch(/^mine scored 0 of \d+ payments: it scores from 2030-01-01T00:00:00Z on \(FILE@TIME/m)
       expect(stdout).toMatch(/^dense scored 0 of \d+ payments: it has had \d+ of the 2,048 labelled examples/m)
       expect((await rheo(directory, [...args, './my.onnx@2026-01-01'])).stdout).not.toContain('mine scored 0')
+      const twice = await rheo(directory, [...args, './my.onnx', '--model', './my.onnx'])
+      expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining('./my.onnx is mine 1, which another')])
     }))
 
   it.each(refused)('refuses %s, and names the difference', (_what, { more, features }, difference) =>

@@ -136,6 +136,10 @@ describe('the tutorial', () => {
         '--json',
       ])
       expect(JSON.parse(dev.stdout)).toMatchObject({ scenario: 'returns', scores: 3, labels: 1, deadLetters: 1 })
+      const short = ['--no-generator', '--for', '100ms', '--state', 's']
+      const shown = await rheo(directory, ['dev', './returns.ts', ...short])
+      expect(shown.stdout).toContain('0 returns in 0 outcomes')
+      expect(shown.stdout).toContain('rheo subscribe scores --since start --scenario ./returns.ts --state s\n')
       const explained = await rheo(directory, ['explain', 'o2', ...own])
       expect(explained.stdout).toContain('returned, said by customer')
       expect(explained.stdout).toContain('"orderId":"o2"')
