@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Stage } from '../../streams/topology.ts'
-import { openLog, openState } from '../connections.ts'
+import { openLog, openRegistry, openState } from '../connections.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { print, printJson } from '../terminal.ts'
 
@@ -25,7 +25,7 @@ async function get(stageName: string, key: string, options: PlaceOptions & { rea
   const { RheoError } = await import('../../schemas/errors.ts')
   const { scenarioOf } = await import('../scenario-argument.ts')
   const scenario = await scenarioOf(place.scenario)
-  const stages = scenario.topology(1).stages
+  const stages = scenario.topology(1, undefined, await openRegistry(place)).stages
   const stage = stages.find(({ name }) => name === stageName)
   const keyed = stages.filter((each) => each.create(0).table !== null).map(({ name }) => name)
   if (stage === undefined || !keyed.includes(stageName)) {

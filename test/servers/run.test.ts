@@ -11,6 +11,7 @@ import type { EventLog, LogRecord } from '../../streams/event-log/event-log.ts'
 import { headerText } from '../../streams/event-log/headers.ts'
 import { openKafkaLog } from '../../streams/event-log/kafka.ts'
 import { partitionOf } from '../../streams/partition.ts'
+import { rheo } from '../cli/rheo.ts'
 import { needBroker } from './kafka-broker.ts'
 import { SERVERS, serverEnvironment, startWorker, until, type WorkerProcess } from './worker-process.ts'
 
@@ -152,7 +153,7 @@ describe('workers on Kafka, Redis and a registry', () => {
     expect(difference(await outcomes(), 200)).toEqual({ lost: 0, doubled: 0 })
   })
 
-  it('hand the trace context of a payment on to its score', async () => {
+  it('hand the trace context of a payment on to its score, and keep the payment for its label', async () => {
     const scores = reader(SCORES!)
     const worker = start()
     await share([worker, PARTITIONS])
@@ -170,6 +171,9 @@ describe('workers on Kafka, Redis and a registry', () => {
     const found = async () => (await scores()).find((each) => keyOf(each) === id)
     await until('its score', async () => (await found()) !== undefined, { workers })
     expect(headerText((await found())!.headers, 'traceparent')).toBe(traceparent)
+    const state = async () => await rheo(directory, ['state', 'get', 'score', id, '--json'], { env: SERVERS })
+    await until('its state', async () => (await state()).code === 0, { workers })
+    expect(JSON.parse((await state()).stdout)).toMatchObject({ state: { event: { paymentId: id, customerId } } })
   })
 
   it('waits for servers that are not there, says for which, and ends on SIGTERM all the same', async () => {
