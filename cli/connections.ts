@@ -5,6 +5,7 @@ import { RheoError } from '../schemas/errors.ts'
 import type { RegistryOptions } from '../streams/codec/registry.ts'
 import type { SchemaRegistry } from '../streams/codec/schema-registry.ts'
 import type { EventLog } from '../streams/event-log/event-log.ts'
+import type { KafkaConnection } from '../streams/event-log/kafka-connection.ts'
 import type { SqliteOptions } from '../streams/event-log/sqlite-file.ts'
 import type { Membership } from '../streams/membership.ts'
 import type { StateStore } from '../streams/state/state-store.ts'
@@ -13,6 +14,8 @@ import { localRegistry, topicsOf } from './catalogue.ts'
 import type { Place } from './place.ts'
 import { kafkaConnectionOf, redisOptionsOf, registryOptionsOf } from './server-options.ts'
 
+type KafkaPatience = Pick<KafkaConnection, 'requestTimeoutMs'>
+
 /** One process works on an embedded log, so one partition serves it: a replay makes its topics so. */
 const EMBEDDED_PARTITIONS = 1
 
@@ -20,8 +23,8 @@ const EMBEDDED_PARTITIONS = 1
  * The log of a command that reads: Kafka, or the embedded log of a folder that has one. Throws LOG_UNAVAILABLE with the
  * way to make one where there is none, AUTH_FAILED, CONFIG_INVALID.
  */
-export async function openLog(place: Place): Promise<EventLog> {
-  if (place.settings.kafka !== null) return openKafka(place)
+export async function openLog(place: Place, patience: KafkaPatience = {}): Promise<EventLog> {
+  if (place.settings.kafka !== null) return openKafka(place, patience)
   const file = join(place.directory, 'log.sqlite')
   if (!existsSync(file)) throw nothingThere(place.directory, 'log')
   return openEmbeddedLog(place)
@@ -74,6 +77,15 @@ export async function openServedRegistry(
   return openSchemaRegistry({ ...options, topics: flowing })
 }
 
+/** Those of these topics whose schema the registry of the settings does not have; it is only asked. */
+export async function topicsNotRegistered(
+  { settings }: Place,
+  flowing: RegistryOptions['topics'],
+): Promise<readonly string[]> {
+  const { missingSchemas } = await import('../streams/codec/registry.ts')
+  return missingSchemas({ ...registryOptionsOf(settings)!, topics: flowing })
+}
+
 /** How the workers on Kafka share the tasks of a topology; null: this process runs all of them. */
 export async function openMembership({ settings }: Place, topology: Topology): Promise<Membership | null> {
   const connection = kafkaConnectionOf(settings)
@@ -94,10 +106,11 @@ async function openEmbeddedLog({ directory }: Place, options: SqliteOptions = {}
   return openSqliteLog(join(directory, 'log.sqlite'), options)
 }
 
-async function openKafka({ settings }: Place): Promise<EventLog> {
+async function openKafka({ settings }: Place, patience: KafkaPatience = {}): Promise<EventLog> {
   const { openKafkaLog } = await import('../streams/event-log/kafka.ts')
   const { replication } = settings
-  return openKafkaLog(kafkaConnectionOf(settings)!, replication === null ? {} : { replicationFactor: replication })
+  const connection = { ...kafkaConnectionOf(settings)!, ...patience }
+  return openKafkaLog(connection, replication === null ? {} : { replicationFactor: replication })
 }
 
 async function openRedis({ settings }: Place): Promise<StateStore> {

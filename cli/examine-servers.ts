@@ -3,7 +3,7 @@ import { RheoError } from '../schemas/errors.ts'
 import { modelTopic } from '../schemas/topics.ts'
 import { withChangelog } from '../streams/changelog.ts'
 import type { EventLog, TopicSpec } from '../streams/event-log/event-log.ts'
-import { openLog, openServedRegistry, openState } from './connections.ts'
+import { openLog, openState, topicsNotRegistered } from './connections.ts'
 import type { Finding } from './examine.ts'
 import { modelsNotRun } from './models-not-run.ts'
 import type { Place } from './place.ts'
@@ -12,6 +12,9 @@ import { environmentName } from './setting-list.ts'
 
 /** What doctor acquires: one small key in Redis and one transactional id in Kafka, always the same. */
 const PROBE = 'rheo-doctor'
+
+/** What answers later than that is no Kafka, or one that hangs. */
+const ANSWER_MS = 5_000
 
 const SEE_LOG = 'The log of the server says more.'
 /** As many topics as a line can name. */
@@ -36,14 +39,17 @@ export function serverChecks(place: Place, scenario: Scenario): readonly Check[]
 }
 
 function failed(check: string, setting: string, error: unknown): Finding {
-  if (!(error instanceof RheoError)) throw error
+  if (!(error instanceof RheoError)) {
+    const cure = `Check the address in --${setting} (${environmentName(setting)}); if it is right, please report this.`
+    return { check, result: 'failed', found: error instanceof Error ? error.message : String(error), cure }
+  }
   const isAway = /_UNAVAILABLE$/.test(error.code)
-  const cure = isAway ? `Start it, or mend the address in --${setting} (${environmentName(setting)}).` : error.hint
+  const cure = isAway ? `${error.hint} The address stands in --${setting} (${environmentName(setting)}).` : error.hint
   return { check, result: 'failed', found: `${error.message} (${error.code})`, cure: cure ?? SEE_LOG }
 }
 
 async function examineKafka(place: Place, scenario: Scenario): Promise<readonly Finding[]> {
-  const log = await openLog(place)
+  const log = await openLog(place, { requestTimeoutMs: ANSWER_MS })
   try {
     const present = await log.topics()
     const reached = ok('Kafka', `${place.settings.kafka!.join(', ')} answers, ${present.size} topics`)
@@ -116,8 +122,11 @@ function noSharedState(): Finding {
 async function examineRegistry(place: Place, scenario: Scenario): Promise<Finding> {
   const { event, label, scores, outcomes } = scenario
   const flowing = [event.topic, label.topic, scores.topic, outcomes.topic, modelTopic(scenario.name)]
-  await openServedRegistry(place, flowing)
-  return ok('schema registry', `${registryAddress(place.settings)} has all ${flowing.length} schemas, compatible`)
+  const missing = await topicsNotRegistered(place, flowing)
+  const address = registryAddress(place.settings)
+  if (missing.length === 0) return ok('schema registry', `${address} has all ${flowing.length} schemas`)
+  const has = missing.length === flowing.length ? 'none of the' : `${flowing.length - missing.length} of the`
+  return ok('schema registry', `${address} has ${has} ${flowing.length} schemas yet; the first rheo run registers them`)
 }
 
 function ok(check: string, found: string): Finding {

@@ -1,6 +1,13 @@
 import { type Command, Option } from 'commander'
 import { calledOf } from './catalogue.ts'
-import { flagOf, type SettingGroup, type Settings, settingNames, settingNotes } from './setting-list.ts'
+import {
+  flagOf,
+  type SettingGroup,
+  type SettingName,
+  type Settings,
+  settingNames,
+  settingNotes,
+} from './setting-list.ts'
 import { readSettings, stateDirectory } from './settings.ts'
 
 /** Which scenario a command works on, and where its log and state are. */
@@ -17,12 +24,12 @@ export interface PlaceOptions {
   readonly state?: string
 }
 
-/** Flags that every command with a log has; those for how to reach servers stay out of its help but for the first. */
-export function addPlaceOptions(command: Command): Command {
+/** Flags that every command with a log has; of those for servers its help lists the addresses, and `shown`. */
+export function addPlaceOptions(command: Command, shown: readonly SettingName[] = []): Command {
   command
     .option('--scenario <name>', 'whose topics (default: fraud)')
     .option('--state <dir>', 'folder of log and state (default: .rheo/<scenario>)')
-  return addSettingOptions(command, ['Kafka', 'Redis', 'Schema registry'], ['kafka', 'redis', 'registry'])
+  return addSettingOptions(command, ['Kafka', 'Redis', 'Schema registry'], ['kafka', 'redis', 'registry', ...shown])
 }
 
 /** The settings of these groups as flags; `shown` names those that the command's help lists, all of them by default. */

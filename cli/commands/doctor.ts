@@ -5,14 +5,15 @@ import { print, printJson, safe, styled } from '../terminal.ts'
 
 const doctorHelp = `
 Every check that does not pass says its cure. Ends with 1 when one failed; warnings pass. With servers it looks at
-them as a worker would: it also writes, one small key in Redis and one transactional id in Kafka, always the same.
+them as a worker would: it also writes, one small key in Redis and one transactional id in Kafka, always the same. It
+makes no topics and registers no schemas.
 
 Examples:
   rheo doctor
   rheo doctor --kafka 127.0.0.1:19092 --redis 127.0.0.1:16379 --registry http://127.0.0.1:18081/apis/ccompat/v7`
 
 export function define(command: Command): void {
-  addPlaceOptions(command)
+  addPlaceOptions(command, ['partitions'])
     .option('--json', 'one JSON document')
     .addHelpText('after', doctorHelp)
     .action(async (options: PlaceOptions & { readonly json?: boolean }) => {

@@ -1,11 +1,14 @@
 import { RheoError } from '../../schemas/errors.ts'
 
+/** What the client writes for an answer that is no registry's; where nobody answered, with a status of 400 that it makes up. */
+const NOT_ITS_OWN = /Error, status \d+(?:: (.*))?$/s
+const PATH = 'the path of the Confluent API (of Apicurio /apis/ccompat/v7)'
+const GOES_ON = 'A worker then goes on where it stopped.'
+
 /** The HTTP status of a registry's answer; null where it is none of its own: a broken connection, a proxy's page. */
 export function answeredStatus(error: unknown): number | null {
   if (!(error instanceof Error && 'status' in error && typeof error.status === 'number')) return null
-  // The client makes up a status of 400 where nobody answered; what has no JSON message did not come from a registry.
-  const isOwn =
-    !/Error, status \d+/.test(error.message) && !(error.status === 400 && !/ - .*schema/i.test(error.message))
+  const isOwn = !NOT_ITS_OWN.test(error.message) && !(error.status === 400 && !/ - .*schema/i.test(error.message))
   return isOwn || error.status === 401 || error.status === 403 ? error.status : null
 }
 
@@ -35,9 +38,26 @@ export function translateRegistry(error: unknown, url: string): RheoError {
       cause: error,
     })
   }
-  return new RheoError('REGISTRY_UNAVAILABLE', `The schema registry ${url} does not answer: ${text}`, {
-    hint: 'Nothing is lost: Rheo waits for it. Check the address, which ends in the path of the Confluent API.',
+  const [what, hint] = whyAway(error, text)
+  return new RheoError('REGISTRY_UNAVAILABLE', `The schema registry ${url} ${what}`, {
+    hint: `${hint} ${GOES_ON}`,
     retryable: true,
     cause: error,
   })
+}
+
+/** What happened, and what to do about it. */
+function whyAway(error: unknown, text: string): readonly [what: string, hint: string] {
+  const answer = error instanceof Error && 'status' in error ? error.status : null
+  const foreign = NOT_ITS_OWN.exec(text)
+  if (foreign === null && answer !== null) return [`answered ${answer}: ${text}`, 'Its log says more.']
+  if (foreign !== null && answer !== 400) {
+    return [`answered ${answer}, and not as a registry does`, `Mend the address: it must end in ${PATH}.`]
+  }
+  const cause = foreign?.[1] ?? text
+  const refused = /ECONNREFUSED (\S+)/.exec(cause)?.[1]
+  return [
+    `does not answer: ${refused === undefined ? cause : `${refused} refused the connection`}`,
+    `Start it, or check the address, which ends in ${PATH}.`,
+  ]
 }

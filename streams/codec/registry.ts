@@ -33,6 +33,8 @@ const UNKNOWN_FOR_MS = 1_000
 /** Unknown ids kept in mind; bytes that only look framed bring any of 2^32. */
 const MOST_UNKNOWN = 1_000
 const MOST_VERSIONS = 100
+/** Levels of a subject at which new code reads old data. */
+const LEVELS: readonly string[] = [COMPATIBILITY.BACKWARD_TRANSITIVE, COMPATIBILITY.FULL_TRANSITIVE]
 const NO_RECORD = 'schema of something else than an Avro record'
 
 type Known = RegisteredSchema | undefined
@@ -95,6 +97,47 @@ export async function openSchemaRegistry(options: RegistryOptions): Promise<Sche
   }
 }
 
+/**
+ * The topics whose schema the registry does not have yet. Only asks: nothing is registered. Throws as `openSchemaRegistry`
+ * does.
+ */
+export async function missingSchemas(options: RegistryOptions): Promise<readonly string[]> {
+  const { url, topics } = options
+  const client = clientOf(options)
+  const { Subject } = client['api']
+  const missing: string[] = []
+  for (const { name, schema } of topics) {
+    const subject = `${name}-value`
+    try {
+      const config = (await known(Subject.config({ subject }))) as Answer<{ compatibilityLevel: string }> | null
+      const level = config?.data().compatibilityLevel
+      if (level !== undefined && !LEVELS.includes(level)) throw weakerLevel(subject, level, url)
+      const body = { schema: JSON.stringify(schema.avro) }
+      if ((await known(Subject.registered({ subject, body }))) !== null) continue
+      const field = await breakingField(client, subject, schema)
+      if (field !== null) throw unreadable(schema, subject, field)
+    } catch (error) {
+      throw translateRegistry(error, url)
+    }
+    missing.push(name)
+  }
+  return missing
+}
+
+interface Answer<Data> {
+  data(): Data
+}
+
+/** null where the registry answers that it has no such thing. */
+async function known<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer
+  } catch (error) {
+    if (answeredStatus(error) === 404) return null
+    throw error
+  }
+}
+
 function clientOf({ url, username, password, ca, timeoutMs = TIMEOUT_MS }: RegistryOptions): RegistryClient {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new RheoError('CONFIG_INVALID', `"${url}" is no address of a schema registry`, {
@@ -119,14 +162,7 @@ async function register(client: RegistryClient, url: string, subject: string, sc
     if (error instanceof RheoError) throw error
     if (answeredStatus(error) !== 409) throw translateRegistry(error, url)
     const field = await breakingField(client, subject, schema)
-    throw new RheoError(
-      'SCHEMA_INCOMPATIBLE',
-      `${fullName(schema)} cannot read every version of ${subject}: ${field ?? (error as Error).message}`,
-      {
-        hint: 'Give new fields a default, and neither rename fields nor change their type; otherwise start a new topic.',
-        cause: error,
-      },
-    )
+    throw unreadable(schema, subject, field ?? (error as Error).message, error)
   }
 }
 
@@ -185,7 +221,14 @@ function isAboutLevel(error: unknown): boolean {
   return /\/config\//.test(String((error as { readonly url?: unknown }).url))
 }
 
-function weakerLevel(subject: string, level: string | undefined, url: string, cause: Error): RheoError {
+function unreadable(schema: EventSchema, subject: string, why: string, cause?: unknown): RheoError {
+  return new RheoError('SCHEMA_INCOMPATIBLE', `${fullName(schema)} cannot read every version of ${subject}: ${why}`, {
+    hint: 'Give new fields a default, and neither rename fields nor change their type; otherwise start a new topic.',
+    cause,
+  })
+}
+
+function weakerLevel(subject: string, level: string | undefined, url: string, cause?: unknown): RheoError {
   return new RheoError('CONFIG_INVALID', `The subject ${subject} has the compatibility level ${level}.`, {
     hint: `Rheo reads old data with new code: PUT {"compatibility":"BACKWARD_TRANSITIVE"} to ${url}/config/${subject}.`,
     cause,

@@ -20,8 +20,9 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof RheoError) return error.retryable
   if (authFailure(error) !== undefined) return false
   return causes(error).some(
-    ({ name, type, code, retriable }) =>
+    ({ name, type, code, message, retriable }) =>
       TRANSIENT_NAMES.has(name ?? '') ||
+      message === NO_KAFKA ||
       code === 'PLT_KFK_NETWORK' ||
       TRANSIENT_TYPES.has(type ?? '') ||
       (retriable === true && name === 'KafkaJSProtocolError'),
@@ -32,7 +33,8 @@ export function isTransient(error: unknown): boolean {
 export function kafkaError(error: unknown, what: string): unknown {
   if (error instanceof RheoError) return error
   const type = kafkaTypeOf(error)
-  const text = error instanceof Error ? error.message : String(error)
+  const said = error instanceof Error ? error.message : String(error)
+  const text = said === NO_KAFKA ? 'no Kafka answers there; another program may listen' : said
   const of = (code: RheoError['code'], hint: string, retryable = false) =>
     new RheoError(code, `${what}: ${text}`, { cause: error, hint, retryable })
   const auth = authFailure(error)
@@ -49,9 +51,18 @@ export function kafkaError(error: unknown, what: string): unknown {
     return of('CONFIG_INVALID', 'The broker refuses these settings of the topic; its own log says why.')
   }
   if (isTransient(error)) {
-    return of('LOG_UNAVAILABLE', 'Start Kafka, or check the address of its brokers; the work can be retried.', true)
+    return of('LOG_UNAVAILABLE', `Start Kafka, or check the address of its brokers${orTls(text)}.`, true)
   }
   return error
+}
+
+/** kafkajs's words where who was connected to does not say which requests it knows: no broker, or one that hangs. */
+const NO_KAFKA = 'Broker not connected'
+
+/** A connection that was cut before anything was said may be TLS on one side only. */
+function orTls(text: string): string {
+  if (/before secure TLS connection/.test(text)) return '; if they expect no TLS, leave kafkaTls and kafkaCa out'
+  return /closed connection|ECONNRESET/i.test(text) ? '; if they expect TLS, set kafkaTls or kafkaCa' : ''
 }
 
 /** Another producer has the same transactional id, or the brokers ended a transaction that took too long. */

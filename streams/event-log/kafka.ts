@@ -52,9 +52,11 @@ export function openKafkaLog(connection: KafkaConnection, options: KafkaLogOptio
       const client = kafka.admin()
       try {
         await client.connect()
+        await client.describeCluster() // kafkajs also counts as connected to what has not said that it is a broker
         return client
       } catch (error) {
         connecting = null
+        await client.disconnect().catch(() => undefined)
         throw kafkaError(error, 'Connecting to Kafka')
       }
     })()

@@ -1,6 +1,8 @@
 import { RheoError } from '../../schemas/errors.ts'
 
-const AWAY_HINT = 'Nothing is lost: Rheo goes on where the stored state stands as soon as Redis answers.'
+const GOES_ON = 'A worker goes on where the stored state stands as soon as Redis answers.'
+/** How it ends where one side speaks TLS and the other does not, among other causes. */
+const CUT = /ECONNRESET|ETIMEDOUT|Connection is closed|wrong version|WRONG_VERSION/
 
 /** The vendor's failures as ours, by the first word of what Redis answered; what is no answer is a broken connection. */
 export function translateRedis(error: unknown): RheoError {
@@ -33,7 +35,7 @@ export function translateRedis(error: unknown): RheoError {
       })
     case undefined: {
       const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-      if (!/CERT|ERR_TLS|ERR_SSL/.test(`${code} ${text}`)) break
+      if (!/CERT|ERR_TLS|ERR_SSL/.test(`${code} ${text}`) || CUT.test(`${code} ${text}`)) break
       return new RheoError(
         'AUTH_FAILED',
         `Redis showed a certificate that cannot be trusted, or refused ours: ${text}`,
@@ -44,9 +46,18 @@ export function translateRedis(error: unknown): RheoError {
       )
     }
   }
-  const isAnswer = error instanceof Error && error.name === 'ReplyError'
-  return new RheoError('STATE_UNAVAILABLE', `Redis ${isAnswer ? 'cannot do it now' : 'does not answer'}: ${text}`, {
-    hint: AWAY_HINT,
+  if (error instanceof Error && error.name === 'ReplyError') {
+    return new RheoError('STATE_UNAVAILABLE', `Redis cannot do it now: ${text}`, {
+      hint: GOES_ON,
+      retryable: true,
+      cause: error,
+    })
+  }
+  const isOther = text.startsWith('Unknown RESP type')
+  const what = isOther ? 'no Redis answers there; another program may listen' : `Redis does not answer: ${text}`
+  const orTls = CUT.test(text) ? '; if it expects TLS, write rediss:// (redisTls, redisCa), and if not, redis://' : ''
+  return new RheoError('STATE_UNAVAILABLE', what, {
+    hint: `Start Redis, or check the address${orTls}. ${GOES_ON}`,
     retryable: true,
     cause: error,
   })

@@ -56,6 +56,16 @@ describe('doctor, about servers', () => {
     expect(of.get('schema registry')).toMatchObject({ result: 'failed', cure: expect.stringContaining('--registry') })
   })
 
+  it('says so where something else listens, or TLS is spoken on one side only', async () => {
+    const other = (await doctor({ RHEO_KAFKA: RHEO_REDIS, RHEO_REDIS: RHEO_KAFKA })).of
+    expect(other.get('Kafka')).toMatchObject({ found: expect.stringContaining('no Kafka answers there') })
+    expect(other.get('Redis')).toMatchObject({ result: 'failed', cure: expect.stringContaining('--redis') })
+    const plain = (await doctor({ RHEO_KAFKA: SASL, RHEO_REDIS })).of.get('Kafka')
+    expect(plain).toMatchObject({ result: 'failed', cure: expect.stringContaining('kafkaTls') })
+    const secured = (await doctor({ RHEO_REDIS: `rediss://${RHEO_REDIS}` })).of.get('Redis')
+    expect(secured).toMatchObject({ result: 'failed', cure: expect.stringContaining('redis://') })
+  })
+
   it('tells a wrong password from a missing certificate of ours and from a certificate of theirs that nobody knows', async () => {
     const ca = certificate('ca.pem')
     const user = { RHEO_KAFKA: SASL, RHEO_KAFKA_USERNAME: 'app', RHEO_REDIS }
@@ -108,7 +118,7 @@ describe('doctor, about servers set up wrongly', () => {
     expect(right.of.get('Redis')).toMatchObject({ result: 'ok' })
   })
 
-  it('names the field that keeps a registered schema from being read', async () => {
+  it('registers nothing, and names the field that keeps a registered schema from being read', async () => {
     const registry = await startLocalServer('registry', 'REGISTRY_PORT')
     own.push(registry)
     const url = `http://127.0.0.1:${registry.port}/apis/ccompat/v7`
@@ -119,6 +129,10 @@ describe('doctor, about servers set up wrongly', () => {
       const { status } = await fetch(`${url}${path}`, { method, headers, body: JSON.stringify(body) })
       expect(status).toBe(200)
     }
+    const fresh = { result: 'ok', found: expect.stringContaining('none of the 5 schemas yet') }
+    expect((await doctor({ RHEO_REGISTRY: url })).of.get('schema registry')).toMatchObject(fresh)
+    const subjects = await (await fetch(`${url}/subjects`)).json()
+    expect(subjects).toEqual([])
     const subject = `${topicName('fraud', 'payments')}-value`
     await send('POST', `/subjects/${subject}/versions`, { schema, schemaType: 'AVRO' })
     await send('PUT', `/config/${subject}`, { compatibility: 'BACKWARD_TRANSITIVE' })

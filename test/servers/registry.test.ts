@@ -9,7 +9,7 @@ import { isRejection } from '../../schemas/rejection.ts'
 import { topics } from '../../schemas/topics.ts'
 import { createEventCodec } from '../../streams/codec/event-codec.ts'
 import { createInputCodec } from '../../streams/codec/input-codec.ts'
-import { openSchemaRegistry, type RegistryOptions } from '../../streams/codec/registry.ts'
+import { missingSchemas, openSchemaRegistry, type RegistryOptions } from '../../streams/codec/registry.ts'
 import { failureOf } from './state-changes.ts'
 
 type ConfluentSchema = Extract<Parameters<RegistryClient['register']>[0], { type: SchemaType }>
@@ -40,6 +40,17 @@ describe('schemas of ours', () => {
       expect(once.idOf(schema)).toBeGreaterThan(0)
       expect(again.idOf(schema)).toBe(once.idOf(schema))
     }
+  })
+
+  test('those that are missing are told without registering them; one that breaks a version is refused', async () => {
+    const { topic, schema, open } = eventType()
+    const missing = (version: EventSchema) => missingSchemas({ url, topics: [{ name: topic, schema: version }] })
+    expect(await missing(schema(a))).toEqual([topic])
+    expect(await missing(schema(a))).toEqual([topic])
+    await open(schema(a))
+    expect(await missing(schema(a))).toEqual([])
+    expect(await missing(schema(a, b))).toEqual([topic])
+    await expect(missing(schema({ ...a, type: 'int' }))).rejects.toThrow('the field "a" was "string" and is "int"')
   })
 
   test('one version of an event type reads what another has written, whoever starts first', async () => {
@@ -196,6 +207,20 @@ describe('a registry that is away', () => {
     front.mode = 'forward'
     await codec.prepare(bytes)
     expect(codec.decode(bytes)).toEqual({ a: 'x', b: 7 })
+  })
+
+  test('its failure says what happened, and what to do', async () => {
+    const { schema, open } = eventType()
+    const failure = (address: string) => open(schema(a), { url: address }).catch((error: unknown) => error)
+    const origin = new URL(url).origin
+    expect(await failure(origin)).toMatchObject({
+      message: expect.stringContaining('answered 404'),
+      hint: expect.stringContaining('the path of the Confluent API'),
+    })
+    expect(await failure('http://127.0.0.1:9')).toMatchObject({
+      message: expect.stringMatching(/does not answer: 127.0.0.1:9 refused the connection$/),
+      hint: expect.stringContaining('Start it'),
+    })
   })
 
   test('what has been seen goes on without it', async () => {
