@@ -43,13 +43,12 @@ http() {
   echo "$code"
 }
 
-# may_launch INSTANCE PORT: status 1 when it runs already. Fails when something else holds the port, and does not let go of it
-# within some seconds, as a child does of a server that was killed.
+# may_launch INSTANCE PORT: makes the instance's folder; status 1 when it runs already. Fails when something else holds the
+# port, and does not let go of it within some seconds, as a child does of a server that was killed.
 may_launch() {
-  mkdir -p "$servers/$1/data"
   pid_of "$1" >/dev/null && return 1
   for _ in {1..50}; do
-    answers "$2" || return 0
+    answers "$2" || { mkdir -p "$servers/$1/data" && return 0; }
     sleep 0.1
   done
   fail "port $2 is taken by something that was not started from $servers: stop it, or choose another port"

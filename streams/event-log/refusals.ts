@@ -62,10 +62,14 @@ export function checkTopics(wanted: readonly TopicSpec[], existing: (name: strin
   for (const spec of wanted) {
     const found = existing(spec.name)
     if (found === undefined || (found.partitions === spec.partitions && found.cleanup === spec.cleanup)) continue
+    const hint =
+      found.partitions === spec.partitions
+        ? `Set its cleanup to ${spec.cleanup}, or make the topic anew.`
+        : `Run with --partitions ${found.partitions} (RHEO_PARTITIONS), or make the topics anew with ${spec.partitions} each.`
     throw new RheoError(
       'TOPIC_MISMATCH',
       `${spec.name} exists with ${found.partitions} partitions, cleanup ${found.cleanup}; ${spec.partitions} partitions, cleanup ${spec.cleanup} were asked for.`,
-      { hint: 'Use the existing settings, another topic name, or a fresh log.' },
+      { hint },
     )
   }
 }

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -54,6 +54,7 @@ test('a port that something else holds is an error, and that one is left alone',
   const { status, stderr, stdout } = script('start', 'redis')
   expect([status, stdout]).toEqual([1, ''])
   expect(stderr).toContain(`port ${port} is taken`)
+  expect(existsSync(join(folder, `redis-${port}`))).toBe(false)
   expect(other.listening).toBe(true)
   other.close()
 })
@@ -73,8 +74,22 @@ test('stop stops what it names, and nothing that merely has the same process id'
   other.kill()
 })
 
-test('a server of no name is refused', () => {
-  const { status, stderr } = script('start', 'mysql')
+test.each([
+  ['by name', ['redis']],
+  ['with all else', []],
+])('what was stopped before can still be wiped, %s', (_, names) => {
+  script('start', 'redis')
+  expect(script('stop').status).toBe(0)
+  expect(existsSync(join(folder, `redis-${port}/data`))).toBe(true)
+  expect(script('stop', '--wipe', 'kafka').stderr).toContain('nothing is there of kafka')
+  expect(existsSync(join(folder, `redis-${port}/data`))).toBe(true)
+  expect(script('stop', '--wipe', ...names).status).toBe(0)
+  expect(existsSync(join(folder, `redis-${port}`))).toBe(false)
+  expect(existsSync(join(folder, 'downloads'))).toBe(true)
+})
+
+test.each(['start', 'stop'] as const)('%s refuses the name of no server', (name) => {
+  const { status, stderr } = script(name, 'mysql')
   expect(status).toBe(1)
   expect(stderr).toContain('no server named mysql')
 })
