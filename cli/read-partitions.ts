@@ -35,6 +35,51 @@ export async function* readTopic(log: EventLog, topic: string, partitions: numbe
 }
 
 /**
+ * The newest records of a topic over all its partitions, oldest first: at most `count`, by timestamp, of each partition the
+ * last ones. `ends` is where reading goes on.
+ */
+export async function lastRecords(
+  log: EventLog,
+  topic: string,
+  partitions: number,
+  count: number,
+): Promise<{ readonly records: readonly PlacedRecord[]; readonly ends: readonly bigint[] }> {
+  const bounds = await Promise.all(Array.from({ length: partitions }, (_, partition) => log.bounds(topic, partition)))
+  const tails = await Promise.all(
+    bounds.map(({ start, end }, partition) => tailOf(log, topic, partition, start, end, count)),
+  )
+  const records: PlacedRecord[] = []
+  while (records.length < count) {
+    const left = tails.flatMap((tail, partition) => tail.slice(-1).map((record) => ({ partition, record })))
+    if (left.length === 0) break
+    const newest = left.reduce((a, b) => (b.record.timestampMs > a.record.timestampMs ? b : a))
+    records.unshift(newest)
+    tails[newest.partition]!.pop()
+  }
+  return { records, ends: bounds.map(({ end }) => end) }
+}
+
+/** The last records of a partition. Offsets have gaps, so it looks twice as far back until there are enough. */
+async function tailOf(
+  log: EventLog,
+  topic: string,
+  partition: number,
+  start: bigint,
+  end: bigint,
+  count: number,
+): Promise<LogRecord[]> {
+  for (let back = 2n * BigInt(count); ; back *= 2n) {
+    const from = end - back > start ? end - back : start
+    const tail: LogRecord[] = []
+    for await (const record of readPartition(log, topic, partition, from, end)) {
+      tail.push(record)
+      if (tail.length > count) tail.shift()
+    }
+    if (tail.length === count || from === start) return tail
+  }
+}
+
+/**
  * The records of a topic from the given positions on, and those appended while reading, until `signal` aborts or, with
  * `stop` 'at-end', all are read. What one round finds in several partitions is ordered by timestamp.
  */

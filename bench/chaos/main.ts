@@ -1,19 +1,17 @@
 /**
  * Breaks real servers and workers while payments come, then holds every score against its payment.
  *
- *     npm run chaos -- [--payments N] [--faults N] [--seed S] [--rate R] [--workers W] [--only 'Redis killed']
- *         [--json] [--fencing off | --flush before-commit]
+ *     npm run chaos -- --help
  *
  * Three Kafka brokers and Redis by `deploy/local`, two workers, 4 partitions; by default 520,000 payments at 400/s and
  * 110 faults, one every 12 seconds. One worker commits all tasks as one, more of them share them out. Ends with 1 when
- * the verifier finds anything wrong. The last two options break Rheo itself, by wrapping its adapters: there the verifier
- * has to find something.
+ * the verifier finds anything wrong. --fencing and --flush break Rheo itself, by wrapping its adapters: there the
+ * verifier has to find something.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { fraud } from '../../scenarios/fraud/fraud.ts'
 import { openKafkaLog } from '../../streams/event-log/kafka.ts'
 import { isClean } from '../../test/verify/verify-fraud.ts'
@@ -23,6 +21,7 @@ import { ScoreWatch } from '../servers/score-watch.ts'
 import { Crew } from './crew.ts'
 import { drawFaults } from './faults.ts'
 import { Injector } from './inject.ts'
+import { chaosOptions } from './options.ts'
 import { produce } from './produce.ts'
 import { type ChaosReport, countFaults, table } from './report.ts'
 import { verify } from './verify.ts'
@@ -35,24 +34,8 @@ const READY_MS = 120_000
 const SILENCE_MS = 60_000
 const STOP_MS = 60_000
 
-const { values } = parseArgs({
-  options: {
-    payments: { type: 'string', default: '520000' },
-    faults: { type: 'string', default: '110' },
-    seed: { type: 'string', default: '1' },
-    rate: { type: 'string', default: '400' },
-    workers: { type: 'string', default: '2' },
-    fencing: { type: 'string', default: 'on' },
-    flush: { type: 'string', default: 'after-commit' },
-    only: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-})
-const [payments, faultCount, seed, perSecond] = [values.payments, values.faults, values.seed, values.rate].map(
-  Number,
-) as [number, number, number, number]
-const variant =
-  values.fencing === 'off' ? 'fencing-off' : values.flush === 'before-commit' ? 'flush-before-commit' : 'as-built'
+const options = chaosOptions()
+const { payments, faults: faultCount, seed, perSecond, variant } = options
 const say = (text: string): unknown => process.stderr.write(`chaos: ${text}\n`)
 
 const startMs = performance.now()
@@ -70,7 +53,7 @@ const interrupted = (): void => stop.abort(new Error('interrupted'))
 process.on('SIGINT', interrupted).on('SIGTERM', interrupted)
 try {
   const report = await run()
-  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : `${table(report)}\n`)
+  process.stdout.write(options.isJson ? `${JSON.stringify(report, null, 2)}\n` : `${table(report)}\n`)
   process.exitCode = isClean(report.verdict) ? 0 : 1
 } finally {
   stop.abort()
@@ -84,7 +67,7 @@ async function run(): Promise<ChaosReport> {
   const topology = fraud.topology(PARTITIONS)
   await log.ensureTopics(topology.topics)
   await watchLog.topics()
-  const workers = Array.from({ length: Number(values.workers) }, (_, place) => crew.start(place))
+  const workers = Array.from({ length: options.workers }, (_, place) => crew.start(place))
   for (const worker of workers) {
     if (!(await worker.runs(READY_MS))) throw new Error(`${worker.name} did not start:\n${worker.lastLines.join('\n')}`)
   }
@@ -98,7 +81,7 @@ async function run(): Promise<ChaosReport> {
   const fromMs = performance.now()
   const injector = new Injector(servers, crew)
   let isBroken = true
-  const broken = injector.run(drawFaults(seed, faultCount, runMs, values.only), fromMs, stop.signal).finally(() => {
+  const broken = injector.run(drawFaults(seed, faultCount, runMs, options.only), fromMs, stop.signal).finally(() => {
     isBroken = false
   })
   const watch = new ScoreWatch(watchLog, fraud.scores.topic.name, PARTITIONS)

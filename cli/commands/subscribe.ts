@@ -15,8 +15,8 @@ interface Options extends PlaceOptions {
 }
 
 const help = `
-Shows the last ten events and every new one, until Ctrl-C. Topics: payments, labels, scores, outcomes; side topics
-(payments.dlq, payments.late); what flows between stages (stage-score), unpacked.
+Shows the newest ten records of all partitions and every new one, until Ctrl-C. Topics: payments, labels, scores,
+outcomes; side topics (payments.dlq, payments.late); what flows between stages (stage-score), unpacked.
 
 --since takes a span before now (10m, 7d), a time (2026-01-02T08:00:00Z) or \`start\`; it goes by the records'
 timestamps, which in a replay are the replayed ones. --filter compares fields: == != < <= > >= ~ (contains), joined by
@@ -49,7 +49,7 @@ function sinceMs(text: string): number {
   }
 }
 
-const LAST = 10n
+const LAST = 10
 
 async function subscribe(name: string, options: Options): Promise<void> {
   const place = placeOf(options)
@@ -63,12 +63,16 @@ async function subscribe(name: string, options: Options): Promise<void> {
   try {
     const { topicInLog } = await import('../log-topics.ts')
     const { viewerOf } = await import('../record-view.ts')
-    const { follow } = await import('../read-partitions.ts')
+    const { follow, lastRecords } = await import('../read-partitions.ts')
     const topic = await topicInLog(log, place.scenario, name)
     const view = viewerOf(topic.name, place.scenario, await openRegistry(place))
-    const positions = await startPositions(log, topic.name, topic.partitions, options.since)
+    const { records, ends } =
+      options.since === undefined
+        ? await lastRecords(log, topic.name, topic.partitions, LAST)
+        : { records: [], ends: await positionsSince(log, topic.name, topic.partitions, options.since) }
+    const later = follow(log, topic.name, ends, options.follow ? 'never' : 'at-end', stop.signal)
     let shown = 0
-    for await (const placed of follow(log, topic.name, positions, options.follow ? 'never' : 'at-end', stop.signal)) {
+    for await (const placed of chained(records, later)) {
       for (const each of await view(placed)) {
         if (!passes(each.event)) continue
         if (options.json) printJson(each)
@@ -83,18 +87,23 @@ async function subscribe(name: string, options: Options): Promise<void> {
   }
 }
 
-async function startPositions(
+async function* chained<T>(first: Iterable<T>, rest: AsyncIterable<T>): AsyncGenerator<T> {
+  yield* first
+  yield* rest
+}
+
+async function positionsSince(
   log: EventLog,
   topic: string,
   partitions: number,
-  since: number | undefined,
+  sinceMs: number,
 ): Promise<readonly bigint[]> {
   return Promise.all(
-    Array.from({ length: partitions }, async (_, partition) => {
-      const { start, end } = await log.bounds(topic, partition)
-      if (since === undefined) return end - LAST > start ? end - LAST : start
-      return since === Number.NEGATIVE_INFINITY ? start : log.offsetAt(topic, partition, since)
-    }),
+    Array.from({ length: partitions }, async (_, partition) =>
+      sinceMs === Number.NEGATIVE_INFINITY
+        ? (await log.bounds(topic, partition)).start
+        : log.offsetAt(topic, partition, sinceMs),
+    ),
   )
 }
 
