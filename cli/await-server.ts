@@ -22,6 +22,7 @@ const LONGEST_PAUSE_MS = 5_000
 export async function untilThere<T>(work: () => Promise<T>, patience: Patience): Promise<T | null> {
   let waitingSinceMs = performance.now()
   for (let pauseMs = FIRST_PAUSE_MS; !patience.signal.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+    let nextMs: number
     try {
       return await work()
     } catch (error) {
@@ -32,10 +33,12 @@ export async function untilThere<T>(work: () => Promise<T>, patience: Patience):
         pauseMs = FIRST_PAUSE_MS
       }
       const waitedMs = performance.now() - waitingSinceMs
-      if (patience.giveUpAfterMs !== null && waitedMs + pauseMs > patience.giveUpAfterMs) throw error
+      const leftMs = (patience.giveUpAfterMs ?? Number.POSITIVE_INFINITY) - waitedMs
+      if (leftMs <= 0) throw error
       patience.onWaiting(error, waitedMs)
+      nextMs = Math.min(pauseMs, leftMs)
     }
-    await sleep(pauseMs, undefined, { signal: patience.signal }).catch(() => undefined)
+    await sleep(nextMs, undefined, { signal: patience.signal }).catch(() => undefined)
   }
   return null
 }

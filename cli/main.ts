@@ -58,7 +58,12 @@ const examples = `Examples:
 
 collectBySize()
 process.stdout.on('error', leaveQuietly)
-process.exitCode = await run(process.argv.slice(2))
+process.exitCode = await run(withHelpOf(process.argv.slice(2)))
+
+/** `help dlq ls` as `dlq ls --help`: commander's own help command knows no subcommands. */
+function withHelpOf(args: readonly string[]): readonly string[] {
+  return args[0] === 'help' && args.length > 2 ? [...args.slice(1), '--help'] : args
+}
 
 /** Runs one command line and returns the exit code. */
 async function run(args: readonly string[]): Promise<number> {

@@ -146,6 +146,11 @@ function invalid(error: z.ZodError, from: ReadonlyMap<string, string>, file: str
     })
   }
   const name = String(issue.path[0])
-  const text = `the setting ${name} (from ${from.get(name) ?? 'default'}) is wrong: ${issue.message}`
+  const text = `the setting ${name} (from ${from.get(name) ?? 'default'}) is wrong: ${words(issue)}`
   return new RheoError('CONFIG_INVALID', text, { hint: '`rheo config print --help` describes every setting.' })
+}
+
+function words(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_type' || !/^(int|number)$/.test(issue.expected)) return issue.message
+  return `it should be a ${issue.expected === 'int' ? 'whole ' : ''}number`
 }

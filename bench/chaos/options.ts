@@ -54,7 +54,11 @@ export function chaosOptions(): ChaosOptions {
       workers: wholeNumber('workers', values.workers),
       only: values.only,
       variant:
-        values.fencing === 'off' ? 'fencing-off' : values.flush === 'before-commit' ? 'flush-before-commit' : 'as-built',
+        values.fencing === 'off'
+          ? 'fencing-off'
+          : values.flush === 'before-commit'
+            ? 'flush-before-commit'
+            : 'as-built',
       isJson: values.json,
     }
   } catch (error) {

@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
+import type { NamedNumbers } from '../../processors/step.ts'
 import type { Stage } from '../../streams/topology.ts'
 import { openLog, openRegistry, openState } from '../connections.ts'
 import { addPlaceOptions, type PlaceOptions, placeOf } from '../place.ts'
 import { print, printJson } from '../terminal.ts'
 
 const help = `
-The state as last flushed, decoded by the stage itself: what it will fold the entity's next event into.
+The state as last flushed, decoded by the stage itself: what it will fold the entity's next event into. Of an entity
+its current features; --json has the windows behind them, too.
 
 Examples:
   rheo state get customerId c-17 --state .rheo/demo
@@ -42,12 +44,16 @@ async function get(stageName: string, key: string, options: PlaceOptions & { rea
         hint: 'Nothing came for this key, its state has expired, or it was not flushed yet.',
       })
     }
-    const state = stage.create(task).table!.decode(bytes, key)
-    if (options.json) return printJson({ stage: stageName, key, task, sizeBytes: bytes.length, state: plain(state) })
+    const table = stage.create(task).table!
+    const state = table.decode(bytes, key)
+    const features = readable(table.describe?.(state, key))
+    if (options.json) {
+      return printJson({ stage: stageName, key, task, sizeBytes: bytes.length, features, state: plain(state) })
+    }
     print(`${stageName}/${JSON.stringify(key)} in task ${task}, ${bytes.length} bytes`)
     const { inspect } = await import('node:util')
     print(
-      inspect(state, {
+      inspect(features ?? state, {
         depth: 6,
         maxArrayLength: 40,
         breakLength: 110,
@@ -68,6 +74,13 @@ async function taskOf(stage: Stage, key: string, options: PlaceOptions): Promise
   } finally {
     await log.close()
   }
+}
+
+/** Features by name, in order of the declaration; undefined for a stage without them. Those without a value are left out. */
+function readable(described: NamedNumbers | undefined): Readonly<Record<string, number>> | undefined {
+  if (described === undefined) return undefined
+  const named = described.names.map((name, i) => [name, described.values[i]!] as const)
+  return Object.fromEntries(named.filter(([, value]) => !Number.isNaN(value)))
 }
 
 /** Maps, sets and typed arrays as JSON knows them. */

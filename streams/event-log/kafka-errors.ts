@@ -116,7 +116,9 @@ function authFailure(error: unknown): string | undefined {
     ) {
       return 'Check the user name, the password and the SASL mechanism.'
     }
-    if (type !== undefined && AUTHORIZATION.test(type)) return 'The user lacks an ACL for this operation.'
+    if (type !== undefined && AUTHORIZATION.test(type)) {
+      return 'The user lacks an ACL for this operation: docs/kafka.md has the table of those that Rheo needs.'
+    }
     if (typeof code === 'string' && CERTIFICATE.test(code)) {
       return "Give the CA that signed the broker's certificate (ca), and for mutual TLS our own certificate and key."
     }

@@ -36,6 +36,13 @@ describe('the command line', () => {
       }
     }))
 
+  it('explains a subcommand by help, too', () =>
+    inFolder(async (directory) => {
+      const { code, stdout } = await rheo(directory, ['help', 'dlq', 'ls'])
+      expect(code).toBe(0)
+      expect(stdout).toContain('Usage: rheo dlq ls')
+    }))
+
   it.each([
     ['an unknown command', ['replya']],
     ['an unknown option', ['replay', '--nope']],

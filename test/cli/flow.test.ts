@@ -128,6 +128,10 @@ describe('replay', () => {
       const source = explained.sources.find(({ kind }: { kind: string }) => kind === 'payment')
       const { customerId } = source.event
       const state = await rheo(directory, ['state', 'get', 'customerId', customerId, '--state', 's', '--json'])
-      expect(JSON.parse(state.stdout)).toMatchObject({ stage: 'customerId', key: customerId })
+      expect(JSON.parse(state.stdout)).toMatchObject({
+        stage: 'customerId',
+        key: customerId,
+        features: { 'customerId.count.30d': expect.any(Number) },
+      })
     }))
 })

@@ -96,7 +96,9 @@ describe('waiting for a server', () => {
   it('ends with the failure when patience ends, and at once with what will not pass', async () => {
     const { signal } = new AbortController()
     const patience = { signal, giveUpAfterMs: 600, onWaiting: () => undefined }
+    const fromMs = performance.now()
     await expect(untilThere(() => Promise.reject(away()), patience)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' })
+    expect(performance.now() - fromMs).toBeGreaterThan(590)
     const wrong = new RheoError('AUTH_FAILED', 'wrong password')
     await expect(untilThere(() => Promise.reject(wrong), { ...patience, giveUpAfterMs: null })).rejects.toBe(wrong)
   })
