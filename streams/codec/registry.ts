@@ -41,7 +41,8 @@ type Known = RegisteredSchema | undefined
 
 /**
  * A Confluent-compatible schema registry. Registers the schemas of all topics, each subject with BACKWARD_TRANSITIVE,
- * since a replay reads old data with new code; afterwards writers' ids are looked up as they come, once each.
+ * since a replay reads old data with new code, and fetches their former versions: stored state holds events of these, and is
+ * decoded at once. Other writers' ids are looked up as they come, once each.
  *
  * Throws REGISTRY_UNAVAILABLE (retryable; also `schemaOf`), AUTH_FAILED, SCHEMA_INCOMPATIBLE with the field that breaks
  * it, CONFIG_INVALID where a subject has a weaker compatibility level.
@@ -55,6 +56,12 @@ export async function openSchemaRegistry(options: RegistryOptions): Promise<Sche
     if (!idByText.has(canonicalText(schema))) idByText.set(canonicalText(schema), id)
   }
   const byId = new Map<number, RegisteredSchema>()
+  try {
+    const former = await Promise.all(options.topics.map(({ name }) => versionsOf(client, `${name}-value`)))
+    for (const schema of former.flat()) byId.set(schema.id, schema)
+  } catch (error) {
+    throw translateRegistry(error, url)
+  }
   const asked = new Map<number, Promise<Known>>()
   const unknownUntilMs = new Map<number, number>()
 
@@ -188,6 +195,19 @@ async function registerAtLevel(
       await sleep(LOOK_AGAIN_MS)
     }
   }
+}
+
+/** All versions of a subject that there are, the newest apart where it is the only one. */
+async function versionsOf(client: RegistryClient, subject: string): Promise<RegisteredSchema[]> {
+  const latest = (await client['api'].Subject.latestVersion({ subject })) as Answer<{ version: number }>
+  const { version: newest } = latest.data()
+  const versions: RegisteredSchema[] = []
+  if (newest === 1) return versions
+  for (let version = Math.max(1, newest - MOST_VERSIONS); version <= newest; version++) {
+    const id = await known(client.getRegistryId(subject, version))
+    if (id !== null) versions.push(await lookUp(client, id))
+  }
+  return versions
 }
 
 /** The field that keeps the schema from reading one of the subject's versions, with that version. */

@@ -59,10 +59,9 @@ describe('schemas of ours', () => {
     const old = createEventCodec(older, await open(older))
     const current = createEventCodec(newer, await open(newer))
     const bytes = old.encode({ a: 'x' })
-    expect(isRejection(current.decode(bytes))).toBe(true) // its schema was not fetched yet
-    await current.prepare(bytes)
-    expect(current.decode(bytes)).toEqual({ a: 'x', b: 7 })
+    expect(current.decode(bytes)).toEqual({ a: 'x', b: 7 }) // as from state that was stored then
     const back = current.encode({ a: 'y', b: 1 })
+    expect(isRejection(old.decode(back))).toBe(true) // its schema was not fetched yet
     await old.prepare(back)
     expect(old.decode(back)).toEqual({ a: 'y' })
   })
