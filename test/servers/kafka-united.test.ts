@@ -176,6 +176,6 @@ describe.each(CLIENTS)('united tasks, by %s', (client) => {
     expect(await log.unite!('g', null)).toBe(false)
     expect(textsOf((await log.fetch(OWN, 0, 0n, LIMITS)).records)).toEqual(['unread'])
     await tasks[0]!.commit({ appends: [to(OUT, 0, 'x')], positions: [{ topic: OWN, partition: 0, next: 1n }] })
-    expect(await other.committed('g', OWN, 0)).toBe(1n)
+    await expect.poll(() => other.committed('g', OWN, 0)).toBe(1n)
   })
 })
