@@ -34,9 +34,10 @@ export async function untilThere<T>(work: () => Promise<T>, patience: Patience):
       }
       const waitedMs = performance.now() - waitingSinceMs
       const leftMs = (patience.giveUpAfterMs ?? Number.POSITIVE_INFINITY) - waitedMs
-      if (leftMs <= 0) throw error
+      // Timers may be a millisecond early.
+      if (leftMs < 1) throw error
       patience.onWaiting(error, waitedMs)
-      nextMs = Math.min(pauseMs, leftMs)
+      nextMs = Math.ceil(Math.min(pauseMs, leftMs))
     }
     await sleep(nextMs, undefined, { signal: patience.signal }).catch(() => undefined)
   }
