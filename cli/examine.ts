@@ -3,7 +3,6 @@ import { availableParallelism, freemem, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { RheoError } from '../schemas/errors.ts'
 import type { Place } from './place.ts'
-import { plainReason } from './plain-reason.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import type { Settings } from './setting-list.ts'
 import { shownBytes } from './terminal.ts'
@@ -51,8 +50,7 @@ export async function examine(place: Place): Promise<readonly Finding[]> {
     } catch (error) {
       const cure =
         error instanceof RheoError ? (error.hint ?? null) : 'Run `npm ci` again; if that does not help, report this.'
-      const found =
-        error instanceof RheoError ? plainReason(error) : error instanceof Error ? error.message : String(error)
+      const found = error instanceof Error ? error.message : String(error)
       findings.push({ check, result: 'failed', found, cure })
     }
   }

@@ -3,7 +3,6 @@ import type { OpenedOn } from '../gpu/provider-choice.ts'
 import type { ReplayModel } from '../scenarios/replay-models.ts'
 import { RheoError } from '../schemas/errors.ts'
 import { momentMs } from './options.ts'
-import { plainReason } from './plain-reason.ts'
 import { grouped, note, safe } from './terminal.ts'
 
 /**
@@ -26,7 +25,7 @@ export function replayModelOf(argument: string): ReplayModel {
 
 /** Tells people that a model could not do its part, or not on the wanted provider, and what to do; the scores say `degraded`. */
 export function noteModelFailure(error: RheoError, model: { readonly name: string; readonly version: string }): void {
-  note(safe(`Model ${model.name} ${model.version} does not score as it should: ${plainReason(error)} (${error.code})`))
+  note(safe(`Model ${model.name} ${model.version} does not score as it should: ${error.message} (${error.code})`))
   if (error.hint !== undefined) note(`  next:  ${safe(error.hint)}`)
 }
 

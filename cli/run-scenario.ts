@@ -14,7 +14,7 @@ import { measuredText } from './model-argument.ts'
 import { observeMembership } from './observe-membership.ts'
 import { observeModels } from './observe-models.ts'
 import { type Place, placeOf, whereLogIs } from './place.ts'
-import { plainReason, reasonAndNext } from './plain-reason.ts'
+import { reasonAndNext } from './reason-and-next.ts'
 import { scenarioOf } from './scenario-argument.ts'
 import { redisAddresses, registryAddress } from './server-options.ts'
 import { catchStop, type Stop } from './stop-signals.ts'
@@ -155,7 +155,7 @@ async function runOnce(worker: Worker): Promise<'drained'> {
         health.degrade(`model ${model.name}`, `version ${model.version}: ${reasonAndNext(error)}`)
         metrics.degradedNow.set({ model: model.name }, 1)
         const { code, hint: next } = error
-        log.warn({ model: model.name, version: model.version, code, next }, `degraded: ${plainReason(error)}`)
+        log.warn({ model: model.name, version: model.version, code, next }, `degraded: ${error.message}`)
       },
     })
     try {

@@ -123,8 +123,12 @@ function providerHint(provider: Provider): string {
     : 'Install libvulkan1 and a Vulkan driver (docs/gpu.md), or choose provider cpu.'
 }
 
-function firstLine(text: string): string {
-  return (text.split('\n')[0] ?? '').slice(0, 400)
+/** Where in the runtime's own source a check failed, and which: nobody can use it. */
+const SOURCE_PLACE = /\/\S+\.(cc|cpp|h):\d+ .* was false\. /
+
+/** What the runtime says, for people. */
+export function firstLine(text: string): string {
+  return (text.split('\n')[0] ?? '').replace(SOURCE_PLACE, '').slice(0, 400)
 }
 
 export function toOnnxTensor(tensor: HostTensor): OnnxTensorValue {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { measuredText } from '../../cli/model-argument.ts'
-import { plainReason, reasonAndNext } from '../../cli/plain-reason.ts'
+import { reasonAndNext } from '../../cli/reason-and-next.ts'
 import type { Provider } from '../../gpu/onnx-runtime.ts'
+import { firstLine } from '../../gpu/onnx-runtime.ts'
 import { chooseProvider, createChosenProviders, type OpenedOn } from '../../gpu/provider-choice.ts'
 import { RheoError } from '../../schemas/errors.ts'
 
@@ -124,13 +125,11 @@ describe('the choice for a further version', () => {
 })
 
 describe('why a provider is not used, for people', () => {
-  const place = '/src/webgpu_context.cc:136 onnxruntime::Initialize()::<lambda()> status == Success was false. '
-  const error = new RheoError('PROVIDER_UNAVAILABLE', `The webgpu provider cannot be used here: ${place}No adapters`, {
-    hint: 'Install a driver.',
-  })
-
   it('leaves the runtime’s source out, and ends with the next step', () => {
-    expect(plainReason(error)).toBe('The webgpu provider cannot be used here: No adapters')
-    expect(reasonAndNext(error)).toBe('The webgpu provider cannot be used here: No adapters. Install a driver.')
+    const place = '/src/webgpu_context.cc:136 onnxruntime::Initialize()::<lambda()> status == Success was false. '
+    const message = firstLine(`${place}No adapters\nat a stack`)
+    expect(message).toBe('No adapters')
+    const error = new RheoError('PROVIDER_UNAVAILABLE', message, { hint: 'Install a driver.' })
+    expect(reasonAndNext(error)).toBe('No adapters. Install a driver.')
   })
 })
