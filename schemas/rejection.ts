@@ -33,6 +33,11 @@ export function isRejection(value: object): value is Rejection {
 
 /** A value as it appears in a reason: at most 80 characters. */
 export function shown(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value.slice(0, 100))
+      : typeof value === 'object'
+        ? JSON.stringify(value) // String() would call what the value says its `toString` is
+        : String(value)
   return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }

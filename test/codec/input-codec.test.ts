@@ -101,6 +101,11 @@ describe('bad input has a named verdict', () => {
     expect(Object.getPrototypeOf(event)).toBe(Object.prototype)
   })
 
+  it('a field that names its own toString is refused like any other', () => {
+    for (const eventTime of [{ toString: '' }, { toString: {}, valueOf: 1 }, [{ toJSON: 1 }]])
+      expect(codec.decode(json({ ...minimal, eventTime }))).toMatchObject({ kind: 'rejected', field: 'eventTime' })
+  })
+
   it('no JSON and no bytes make it throw; what it accepts can be written', () => {
     const anything = fc.oneof(
       fc.json().map((text) => Buffer.from(text)),
